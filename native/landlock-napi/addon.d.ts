@@ -1,0 +1,23 @@
+/**
+ * The whole addon: the public Landlock calls and the calls that fence's bridges and bootstrap need.
+ * Every call returns its result, 0 or more, or -errno.
+ */
+import type { Landlock } from "./index.js";
+import type { Relay } from "./relay/relay.js";
+
+/** Sealed files and descriptors over a socket: what the bootstrap hands to the stub. */
+export interface Handover {
+  /** A memory file with these bytes that refuses every change. */
+  sealedFile(bytes: Buffer): number;
+  /** One message with up to two descriptors; -1 stands for none. */
+  sendMessage(socket: number, bytes: Buffer, first: number, second: number): number;
+  /** The length of one message, 0 at the end. `descriptor[0]` becomes the descriptor it carried, or -1. */
+  receiveMessage(socket: number, bytes: Buffer, descriptor: Int32Array): number;
+  /** dup2(2). */
+  duplicateOnto(from: number, to: number): number;
+}
+
+export interface Addon extends Landlock, Relay, Handover {}
+
+declare const addon: Addon;
+export default addon;

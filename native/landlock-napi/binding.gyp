@@ -1,0 +1,22 @@
+{
+  "targets": [
+    {
+      "target_name": "landlock_napi",
+      "sources": [
+        "src/addon.c",
+        "src/landlock.c",
+        "relay/relay.c",
+        "relay/watch.c",
+        "relay/handover.c"
+      ],
+      "include_dirs": ["../uapi"],
+      "defines": ["_GNU_SOURCE", "NAPI_VERSION=9"],
+      "cflags": [
+        "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wvla",
+        "-Wmissing-prototypes", "-fanalyzer", "-fvisibility=hidden", "-fstack-protector-strong",
+        "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"
+      ],
+      "ldflags": ["-Wl,-z,relro", "-Wl,-z,now", "-Wl,--build-id=none"]
+    }
+  ]
+}

@@ -1,0 +1,204 @@
+/*
+ * What the bootstrap hands to and takes from the stub: sealed memory files and descriptors over a socket.
+ *
+ * Runs:     in the set-up Node and in the bridge process.
+ * Promises: every descriptor made here is close-on-exec; a sealed file can never change again.
+ * Source:   memfd_create(2), unix(7) SCM_RIGHTS, fcntl(2) F_ADD_SEALS
+ */
+#include "../src/glue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+#define MAX_DESCRIPTORS 4
+
+static int write_all(int fd, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(fd, bytes, length);
+
+		if (written < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		bytes += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+/* A memory file that holds @bytes and refuses every change. Returns the descriptor or -errno. */
+static int sealed_file(const char *name, const char *bytes, size_t length)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	int result;
+
+	if (fd == -1 && errno == EINVAL) /* Linux before 6.3 */
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd == -1)
+		return -errno;
+	result = write_all(fd, bytes, length);
+	if (result == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == -1)
+		result = -errno;
+	if (result == 0)
+		return fd;
+	(void)close(fd); /* the first error is the one to report */
+	return result;
+}
+
+/* sealedFile(bytes: Uint8Array): descriptor or -errno */
+static napi_value sealed_file_call(napi_env env, napi_callback_info info)
+{
+	napi_value args[1];
+	void *bytes;
+	size_t length;
+
+	if (glue_args(env, info, 1, args) != 0)
+		return NULL;
+	if (napi_get_buffer_info(env, args[0], &bytes, &length) != napi_ok)
+		return glue_type_error(env, "expected a Buffer");
+	return glue_number(env, sealed_file("fence-exec-plan", bytes, length));
+}
+
+/* Sends @length bytes and @count descriptors as one message. Returns 0 or -errno. */
+static int send_message(int socket, void *bytes, size_t length, const int32_t *descriptors, size_t count)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int) * MAX_DESCRIPTORS)];
+	} control;
+	struct iovec part = { .iov_base = bytes, .iov_len = length };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	if (count > 0) {
+		memset(&control, 0, sizeof(control));
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int) * count);
+		memcpy(CMSG_DATA(&control.header), descriptors, sizeof(int) * count);
+	}
+	do {
+		sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+	} while (sent == -1 && errno == EINTR);
+	if (sent == -1)
+		return -errno;
+	return (size_t)sent == length ? 0 : -EMSGSIZE;
+}
+
+/* sendMessage(socket, bytes: Uint8Array, first: descriptor | -1, second: descriptor | -1): 0 or -errno */
+static napi_value send_message_call(napi_env env, napi_callback_info info)
+{
+	napi_value args[4];
+	int32_t socket, given[2], descriptors[2];
+	size_t length, count = 0;
+	void *bytes;
+
+	if (glue_args(env, info, 4, args) != 0)
+		return NULL;
+	if (napi_get_value_int32(env, args[0], &socket) != napi_ok ||
+	    napi_get_buffer_info(env, args[1], &bytes, &length) != napi_ok ||
+	    napi_get_value_int32(env, args[2], &given[0]) != napi_ok ||
+	    napi_get_value_int32(env, args[3], &given[1]) != napi_ok)
+		return glue_type_error(env, "expected (socket, Buffer, descriptor, descriptor)");
+	for (size_t i = 0; i < 2; i++) {
+		if (given[i] >= 0)
+			descriptors[count++] = given[i];
+	}
+	return glue_number(env, send_message(socket, bytes, length, descriptors, count));
+}
+
+/* The descriptor that a received message carries, or -1; any further one is closed. */
+static int received_descriptor(struct msghdr *message)
+{
+	int first = -1;
+
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+		size_t count;
+
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+			if (first == -1)
+				first = fd;
+			else
+				(void)close(fd); /* not asked for, so nothing depends on it */
+		}
+	}
+	return first;
+}
+
+/*
+ * receiveMessage(socket, bytes: Buffer, descriptor: Int32Array of 1): length, 0 at the end, or -errno.
+ * The descriptor is -1 when the message carried none.
+ */
+static napi_value receive_message_call(napi_env env, napi_callback_info info)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int) * MAX_DESCRIPTORS)];
+	} control;
+	struct iovec part;
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	napi_value args[3];
+	napi_typedarray_type type;
+	size_t count;
+	int32_t socket;
+	void *slot;
+	ssize_t received;
+
+	if (glue_args(env, info, 3, args) != 0)
+		return NULL;
+	if (napi_get_value_int32(env, args[0], &socket) != napi_ok ||
+	    napi_get_buffer_info(env, args[1], &part.iov_base, &part.iov_len) != napi_ok ||
+	    napi_get_typedarray_info(env, args[2], &type, &count, &slot, NULL, NULL) != napi_ok ||
+	    type != napi_int32_array || count < 1)
+		return glue_type_error(env, "expected (socket, Buffer, Int32Array)");
+	memset(&control, 0, sizeof(control));
+	message.msg_control = &control;
+	message.msg_controllen = sizeof(control);
+	do {
+		received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	} while (received == -1 && errno == EINTR);
+	if (received == -1)
+		return glue_number(env, -errno);
+	*(int32_t *)slot = received_descriptor(&message);
+	return glue_number(env, received);
+}
+
+/* duplicateOnto(from, to): 0 or -errno. @to is replaced, without close-on-exec. */
+static napi_value duplicate_onto_call(napi_env env, napi_callback_info info)
+{
+	int32_t args[2];
+
+	if (glue_int_args(env, info, 2, args) != 0)
+		return NULL;
+	return glue_number(env, dup2(args[0], args[1]) == -1 ? -errno : 0);
+}
+
+int handover_register(napi_env env, napi_value exports)
+{
+	const napi_property_descriptor calls[] = {
+		GLUE_CALL("sealedFile", sealed_file_call),
+		GLUE_CALL("sendMessage", send_message_call),
+		GLUE_CALL("receiveMessage", receive_message_call),
+		GLUE_CALL("duplicateOnto", duplicate_onto_call),
+	};
+
+	return glue_register(env, exports, sizeof(calls) / sizeof(calls[0]), calls);
+}

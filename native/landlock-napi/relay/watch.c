@@ -1,0 +1,6 @@
+#include "../src/glue.h"
+
+int watch_register(napi_env env, napi_value exports)
+{
+	return glue_register(env, exports, 0, NULL);
+}

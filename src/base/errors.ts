@@ -1,0 +1,75 @@
+/**
+ * The one error class, and the one table of codes it may carry.
+ *
+ * Runs:     host and sandbox. Pure.
+ * Promises: every failure of fence has a code of this table, and with it an exit status.
+ * Source:   docs/errors.md lists the same codes for users; a test holds the two together.
+ */
+
+interface ErrorCode {
+  /** Exit status: 125 fence failed, 126 the program cannot run, 127 the program was not found. */
+  readonly exit: 125 | 126 | 127;
+  readonly says: string;
+}
+
+export const errorCodes = {
+  FENCE_USAGE: { exit: 125, says: "The command line is wrong." },
+  FENCE_PLAN: { exit: 125, says: "The JSON plan cannot be read or is wrong." },
+  FENCE_STUB: { exit: 125, says: "The process was not started from the fence executable." },
+  FENCE_LISTEN: { exit: 125, says: "A bridge cannot listen on its address." },
+  FENCE_ENVIRONMENT: { exit: 125, says: "The program's environment cannot be made as asked." },
+  FENCE_RULE_PATH: { exit: 125, says: "The path of a Landlock rule cannot be opened." },
+  FENCE_LANDLOCK_ABI: { exit: 125, says: "The kernel supports less Landlock than the options need." },
+  FENCE_LANDLOCK: { exit: 125, says: "A Landlock system call failed." },
+  FENCE_SECCOMP: { exit: 125, says: "The seccomp filter cannot be made or installed." },
+  FENCE_EXEC_PLAN: { exit: 125, says: "The exec plan cannot be made, passed on or carried out." },
+  FENCE_BRIDGE: { exit: 125, says: "A bridge failed while it was running." },
+  FENCE_STATUS: { exit: 125, says: "The status descriptor cannot be written." },
+  FENCE_PROGRAM_CANNOT_RUN: { exit: 126, says: "The program exists but cannot be executed." },
+  FENCE_PROGRAM_NOT_FOUND: { exit: 127, says: "The program does not exist inside the sandbox." },
+  FENCE_BUG: { exit: 125, says: "fence itself is wrong. Please report it." },
+} as const satisfies Record<`FENCE_${string}`, ErrorCode>;
+
+export type FenceErrorCode = keyof typeof errorCodes;
+
+export interface FenceErrorDetails {
+  /** What fence was doing, a word such as `enforce-landlock`. */
+  readonly step?: string;
+  /** The system call that failed, as its manual page is named. */
+  readonly syscall?: string;
+  readonly path?: string;
+  /** Symbolic, such as `ENOENT`. */
+  readonly errno?: string;
+  /** What the user can do about it. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+export class FenceError extends Error {
+  override readonly name = "FenceError";
+  readonly code: FenceErrorCode;
+  readonly details: FenceErrorDetails;
+
+  constructor(code: FenceErrorCode, message: string, details: FenceErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.code = code;
+    this.details = details;
+  }
+
+  get exitStatus(): 125 | 126 | 127 {
+    return errorCodes[this.code].exit;
+  }
+}
+
+/** For what cannot happen: our mistake, never the user's. */
+export function bug(message: string, cause?: unknown): FenceError {
+  return new FenceError("FENCE_BUG", message, {
+    hint: "this is a fault of fence itself: please report it",
+    cause,
+  });
+}
+
+/** The default of an exhaustive switch; the type checker refuses a call that could be reached. */
+export function unreachable(value: never): never {
+  throw bug(`unexpected value ${JSON.stringify(value)}`);
+}
