@@ -1,0 +1,91 @@
+/**
+ * What fence's Landlock options mean: the rights each grants, what it denies, and the ABI it needs.
+ *
+ * Runs:     host and sandbox. Pure.
+ * Promises: an option needs exactly what its words say: unix sockets, UDP, quiet and audit only when it names them.
+ * Source:   docs/DESIGN.md, section 8; the rights are those of abi.ts
+ */
+import { linuxOf, type RightName, rightOf, rights } from "./abi.ts";
+
+/** What is denied as a whole as soon as an option names a part of it. */
+export type Area = "files" | "unix-sockets" | "tcp" | "signal" | "abstract-unix";
+
+/** A file right that came later needs an option of its own: it would make every `--ro` fail on older kernels. */
+const newestAbiOfFiles = 8;
+
+export const areaRights: Readonly<Record<Area, readonly RightName[]>> = {
+  files: rights.filter(({ kind, firstAbi }) => kind === "fs" && firstAbi <= newestAbiOfFiles).map(({ name }) => name),
+  "unix-sockets": ["RESOLVE_UNIX"],
+  tcp: ["BIND_TCP", "CONNECT_TCP"],
+  signal: ["SIGNAL"],
+  "abstract-unix": ["ABSTRACT_UNIX_SOCKET"],
+};
+
+const read = ["READ_FILE", "READ_DIR"] as const;
+const write = [
+  "WRITE_FILE",
+  "TRUNCATE",
+  "MAKE_CHAR",
+  "MAKE_DIR",
+  "MAKE_REG",
+  "MAKE_SOCK",
+  "MAKE_FIFO",
+  "MAKE_BLOCK",
+  "MAKE_SYM",
+  "REMOVE_DIR",
+  "REMOVE_FILE",
+  "REFER",
+  "IOCTL_DEV",
+] as const;
+
+interface Option {
+  readonly area: Area;
+  readonly grants: readonly RightName[];
+}
+
+export const options = {
+  "--ro": { area: "files", grants: read },
+  "--rox": { area: "files", grants: [...read, "EXECUTE"] },
+  "--rw": { area: "files", grants: [...read, ...write] },
+  "--rwx": { area: "files", grants: [...read, ...write, "EXECUTE"] },
+  "--unix": { area: "unix-sockets", grants: ["RESOLVE_UNIX"] },
+  "--bind-tcp": { area: "tcp", grants: ["BIND_TCP"] },
+  "--connect-tcp": { area: "tcp", grants: ["CONNECT_TCP"] },
+  "--scope signal": { area: "signal", grants: [] },
+  "--scope abstract-unix": { area: "abstract-unix", grants: [] },
+} as const satisfies Record<string, Option>;
+
+export type OptionName = keyof typeof options;
+
+/** The word of a file option: `ro` of `--ro`. */
+export const accessWords = ["ro", "rox", "rw", "rwx"] as const;
+export type AccessWord = (typeof accessWords)[number];
+
+/** The word of a `--scope` option. */
+export const scopeWords = ["signal", "abstract-unix"] as const;
+export type ScopeWord = (typeof scopeWords)[number];
+
+interface Need {
+  readonly abi: number;
+  /** The first Linux version with that ABI. */
+  readonly linux: string;
+}
+
+/** The ABI that each option needs under `--landlock=required`: the published table. */
+export const optionNeeds: Readonly<Record<OptionName, Need>> = {
+  "--ro": needOf("--ro"),
+  "--rox": needOf("--rox"),
+  "--rw": needOf("--rw"),
+  "--rwx": needOf("--rwx"),
+  "--unix": needOf("--unix"),
+  "--bind-tcp": needOf("--bind-tcp"),
+  "--connect-tcp": needOf("--connect-tcp"),
+  "--scope signal": needOf("--scope signal"),
+  "--scope abstract-unix": needOf("--scope abstract-unix"),
+};
+
+/** What an option grants is part of what it denies elsewhere, so the area alone decides. */
+function needOf(option: OptionName): Need {
+  const abi = Math.max(...areaRights[options[option].area].map((right) => rightOf(right).firstAbi));
+  return { abi, linux: linuxOf(abi) };
+}

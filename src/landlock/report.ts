@@ -1,0 +1,72 @@
+/**
+ * Describes what Landlock really does to the program, for the status report and `fence check`.
+ *
+ * Runs:     host and sandbox. Pure.
+ * Promises: names every right that is gone, and what stays possible although it may look denied.
+ */
+import { newestAbi, type RightName, rightOf } from "./abi.ts";
+import { type Erratum, openErrata } from "./errata.ts";
+import type { OptionName } from "./options.ts";
+import type { LandlockMode, MissingRight, RulesetChoice } from "./ruleset.ts";
+
+export interface Note {
+  /** Stays the same when the words change. */
+  readonly id: "renames" | "mounts" | "unix-sockets" | "signals" | "tcp-only" | "newer-abi";
+  readonly says: string;
+}
+
+export interface LandlockReport {
+  readonly mode: LandlockMode;
+  /** The kernel's ABI, 0 when it has no Landlock. */
+  readonly abi: number;
+  readonly enforced: boolean;
+  /** Denied unless a rule allows it. */
+  readonly handled: readonly RightName[];
+  /** Asked to be denied, but allowed. */
+  readonly dropped: readonly MissingRight[];
+  /** Asked to be allowed, but denied. */
+  readonly unavailable: readonly MissingRight[];
+  readonly notes: readonly Note[];
+  /** Known faults that this kernel has not fixed. */
+  readonly errata: readonly Erratum[];
+}
+
+/** `errataBitmap` is landlockErrata()'s answer. */
+export function describeLandlock(choice: RulesetChoice, errataBitmap: number): LandlockReport {
+  const { mode, abi, dropped, unavailable } = choice;
+  const handled = choice.kind === "ruleset" ? choice.handled : [];
+  const notes = mode === "off" ? [] : notesOn(choice, handled);
+  const errata = openErrata(errataBitmap, abi);
+  return { mode, abi, enforced: choice.kind === "ruleset", handled, dropped, unavailable, notes, errata };
+}
+
+function notesOn({ abi, unavailable }: RulesetChoice, handled: readonly RightName[]): readonly Note[] {
+  const notes: Note[] = [];
+  const add = (id: Note["id"], says: string) => notes.push({ id, says });
+  const when = (right: RightName, option: OptionName) => {
+    const { firstAbi } = rightOf(right);
+    return abi < firstAbi ? `below ABI ${firstAbi}` : `without ${option}`;
+  };
+
+  if (unavailable.some(({ right }) => right === "REFER")) {
+    add("renames", `${when("REFER", "--rw")} no file can be renamed or linked into another directory`);
+  }
+  if (handled.some((right) => rightOf(right).kind === "fs")) {
+    add("mounts", "the program cannot mount: a sandbox inside the sandbox fails with EPERM");
+  }
+  if (!handled.includes("RESOLVE_UNIX")) {
+    const what = "the program can connect to Unix sockets that it can see";
+    add("unix-sockets", `${when("RESOLVE_UNIX", "--unix")} ${what}; what listens there acts with its own rights`);
+  }
+  if (!handled.includes("SIGNAL")) {
+    const what = "the program can signal processes of its user that it can see";
+    add("signals", `${when("SIGNAL", "--scope signal")} ${what}, those of fence too`);
+  }
+  if (handled.includes("CONNECT_TCP")) {
+    add("tcp-only", "the TCP rights do not concern UDP, Multipath TCP, SCTP, or TCP Fast Open (MSG_FASTOPEN)");
+  }
+  if (abi > newestAbi) {
+    add("newer-abi", `this kernel has ABI ${abi}, of which fence knows what came up to ABI ${newestAbi}`);
+  }
+  return notes;
+}

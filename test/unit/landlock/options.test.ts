@@ -1,0 +1,57 @@
+import { expect, expectTypeOf, test } from "vitest";
+import { maskOf, rightOf } from "../../../src/landlock/abi.ts";
+import {
+  accessWords,
+  areaRights,
+  type OptionName,
+  optionNeeds,
+  options,
+  scopeWords,
+} from "../../../src/landlock/options.ts";
+
+test("every option needs the ABI that the documentation publishes", () => {
+  expect(optionNeeds).toEqual({
+    "--ro": { abi: 5, linux: "6.10" },
+    "--rox": { abi: 5, linux: "6.10" },
+    "--rw": { abi: 5, linux: "6.10" },
+    "--rwx": { abi: 5, linux: "6.10" },
+    "--unix": { abi: 9, linux: "7.1" },
+    "--bind-tcp": { abi: 4, linux: "6.7" },
+    "--connect-tcp": { abi: 4, linux: "6.7" },
+    "--scope signal": { abi: 6, linux: "6.12" },
+    "--scope abstract-unix": { abi: 6, linux: "6.12" },
+  });
+});
+
+test("every option grants only rights of the area that it denies", () => {
+  for (const { area, grants } of Object.values(options)) {
+    expect(areaRights[area]).toEqual(expect.arrayContaining([...grants]));
+  }
+});
+
+test("no right belongs to two areas", () => {
+  const all = Object.values(areaRights).flat();
+  expect(new Set(all).size).toBe(all.length);
+});
+
+test("ro reads, x adds only execution, rwx grants every file right", () => {
+  const mask = (option: OptionName) => maskOf("fs", options[option].grants);
+  expect(mask("--ro")).toBe(maskOf("fs", ["READ_FILE", "READ_DIR"]));
+  expect(mask("--rox")).toBe(mask("--ro") | rightOf("EXECUTE").bit);
+  expect(mask("--rwx")).toBe(mask("--rw") | rightOf("EXECUTE").bit);
+  expect(mask("--rw") & mask("--ro")).toBe(mask("--ro"));
+  expect(mask("--rwx")).toBe(maskOf("fs", areaRights.files));
+});
+
+test("every word of an option has its row", () => {
+  for (const word of accessWords) expect(options[`--${word}`].area).toBe("files");
+  for (const word of scopeWords) expect(options[`--scope ${word}`].area).toBe(word);
+  expectTypeOf<`--${(typeof accessWords)[number]}`>().toExtend<OptionName>();
+});
+
+test("no option denies UDP, and only --unix denies Unix sockets", () => {
+  const denied = Object.values(options).flatMap(({ area }) => areaRights[area]);
+  expect(denied).not.toContain("BIND_UDP");
+  expect(denied).not.toContain("CONNECT_SEND_UDP");
+  expect(areaRights.files).not.toContain("RESOLVE_UNIX");
+});
