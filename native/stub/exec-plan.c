@@ -1,0 +1,190 @@
+/* Checks an exec plan: see exec-plan.h. Makes no system call, so tests and fuzzers run it with a libc. */
+#include "exec-plan.h"
+
+#include "text.h"
+
+#include <linux/filter.h>
+
+#define RANK(type) ((type) >> 4)
+#define RLIMIT_COUNT 16
+
+struct check {
+	size_t argc;
+	struct exec_plan_counts counts;
+	uint16_t previous;
+	int has_landlock;
+	int has_seccomp;
+	int has_exec;
+};
+
+const struct exec_plan_step *exec_plan_first(const void *bytes)
+{
+	return (const struct exec_plan_step *)((const char *)bytes + sizeof(struct exec_plan_header));
+}
+
+const void *exec_plan_payload(const struct exec_plan_step *step)
+{
+	return step + 1;
+}
+
+/* The payload's length with its padding. */
+static uint64_t padded(uint32_t length)
+{
+	return ((uint64_t)length + 7) & ~7ULL;
+}
+
+const struct exec_plan_step *exec_plan_next(const struct exec_plan_step *step)
+{
+	return (const struct exec_plan_step *)((const char *)exec_plan_payload(step) + padded(step->length));
+}
+
+/* One string that fills the payload: not empty, one NUL, at the end. */
+static int is_string(const struct exec_plan_step *step)
+{
+	const char *text = exec_plan_payload(step);
+
+	if (step->length < 2)
+		return 0;
+	for (uint32_t i = 0; i < step->length; i++) {
+		if ((text[i] == '\0') != (i == step->length - 1))
+			return 0;
+	}
+	return 1;
+}
+
+/* As is_string(), but an argument may be empty. */
+static int is_argument(const struct exec_plan_step *step)
+{
+	const char *text = exec_plan_payload(step);
+
+	return is_string(step) || (step->length == 1 && text[0] == '\0');
+}
+
+/* The position of the first '=' of a string payload, or its length. */
+static uint32_t name_length(const struct exec_plan_step *step)
+{
+	const char *text = exec_plan_payload(step);
+	uint32_t length = 0;
+
+	while (text[length] != '\0' && text[length] != '=')
+		length++;
+	return length;
+}
+
+static const char *check_range(struct check *check, const struct exec_plan_step *step)
+{
+	const struct exec_plan_range *range = exec_plan_payload(step);
+
+	if (step->length != sizeof(*range))
+		return "a range of arguments has the wrong size";
+	if (range->count == 0 || (uint64_t)range->first + range->count > check->argc)
+		return "a range of arguments is outside this process's own";
+	if ((uint64_t)check->counts.args + range->count > UINT32_MAX / 2)
+		return "there are too many arguments";
+	check->counts.args += range->count;
+	return NULL;
+}
+
+static const char *check_payload(struct check *check, const struct exec_plan_step *step)
+{
+	const void *payload = exec_plan_payload(step);
+
+	switch (step->type) {
+	case PLAN_CLEAR_ENV:
+	case PLAN_DROP_CAPABILITIES:
+		return step->length == 0 ? NULL : "a step without operands has some";
+	case PLAN_UNSET_ENV:
+		if (!is_string(step) || name_length(step) != step->length - 1)
+			return "the name of a variable is malformed";
+		return NULL;
+	case PLAN_SET_ENV:
+		if (!is_string(step) || name_length(step) == 0 || name_length(step) == step->length - 1)
+			return "a variable is malformed";
+		check->counts.set_variables++;
+		return NULL;
+	case PLAN_ORIGINAL_ARGS:
+		return check_range(check, step);
+	case PLAN_ARG:
+		check->counts.args++;
+		return is_argument(step) ? NULL : "an argument is malformed";
+	case PLAN_CHDIR:
+		return is_string(step) ? NULL : "a path is malformed";
+	case PLAN_UMASK:
+		return step->length == sizeof(uint32_t) && *(const uint32_t *)payload <= 0777 ? NULL
+											      : "the umask is malformed";
+	case PLAN_RLIMIT:
+		return step->length == sizeof(struct exec_plan_rlimit) &&
+				       ((const struct exec_plan_rlimit *)payload)->resource < RLIMIT_COUNT
+			       ? NULL
+			       : "a resource limit is malformed";
+	case PLAN_LANDLOCK:
+		check->has_landlock++;
+		return step->length == sizeof(struct exec_plan_landlock) &&
+				       ((const struct exec_plan_landlock *)payload)->restricts <= 1
+			       ? NULL
+			       : "the Landlock step is malformed";
+	case PLAN_SECCOMP:
+		check->has_seccomp++;
+		return step->length % sizeof(struct sock_filter) == 0 &&
+				       step->length / sizeof(struct sock_filter) <= EXEC_PLAN_MAX_FILTER
+			       ? NULL
+			       : "the seccomp filter is malformed";
+	case PLAN_EXEC:
+		check->has_exec++;
+		return is_string(step) ? NULL : "the program's path is malformed";
+	case PLAN_EXEC_ORIGINAL:
+		check->has_exec++;
+		return step->length == sizeof(uint32_t) && *(const uint32_t *)payload < check->argc
+			       ? NULL
+			       : "the program's path is not an argument of this process";
+	default:
+		return "a step has an unknown type";
+	}
+}
+
+static const char *check_whole(const struct check *check)
+{
+	if (check->has_landlock != 1)
+		return "there must be one answer for Landlock";
+	if (check->has_seccomp != 1)
+		return "there must be one answer for seccomp";
+	if (check->has_exec != 1)
+		return "there must be one program";
+	if (check->counts.args == 0)
+		return "the program has no argument 0";
+	return NULL;
+}
+
+const char *exec_plan_check(const void *bytes, size_t size, size_t argc, const uint8_t build_id[BUILD_ID_SIZE],
+			    struct exec_plan_counts *counts, uint32_t *failed_step)
+{
+	const struct exec_plan_header *header = bytes;
+	const struct exec_plan_step *step = exec_plan_first(bytes);
+	struct check check = { .argc = argc };
+	const char *wrong;
+	uint64_t left;
+
+	*failed_step = 0;
+	if (size < sizeof(*header) || size > EXEC_PLAN_MAX_SIZE || header->magic != EXEC_PLAN_MAGIC ||
+	    header->size != size)
+		return "it does not start as a plan of its size";
+	if (header->version != EXEC_PLAN_VERSION || memcmp(header->build_id, build_id, BUILD_ID_SIZE) != 0)
+		return "it was made by another build of fence";
+	left = size - sizeof(*header);
+	for (uint32_t i = 0; i < header->step_count; i++, step = exec_plan_next(step)) {
+		*failed_step = i;
+		if (left < sizeof(*step) || padded(step->length) > left - sizeof(*step) || step->reserved != 0)
+			return "a step ends outside the plan";
+		left -= sizeof(*step) + padded(step->length);
+		if (RANK(step->type) < RANK(check.previous))
+			return "its steps are not in the safe order";
+		check.previous = step->type;
+		wrong = check_payload(&check, step);
+		if (wrong != NULL)
+			return wrong;
+	}
+	if (left != 0)
+		return "it has bytes after its last step";
+	*counts = check.counts;
+	return check_whole(&check);
+}

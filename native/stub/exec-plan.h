@@ -1,0 +1,93 @@
+/*
+ * The exec plan: what this process does to itself before it becomes the program.
+ *
+ * Runs:     in P0, on bytes that TypeScript made (src/plan/exec-plan-bytes.ts).
+ * Promises: a plan that was checked is safe to carry out: every string ends, every index is in range, the steps
+ *           stand in the one safe order, and there is an answer for Landlock and for seccomp.
+ * Source:   docs/exec-plan.md
+ */
+#ifndef FENCE_STUB_EXEC_PLAN_H
+#define FENCE_STUB_EXEC_PLAN_H
+
+#include "pack-index.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXEC_PLAN_MAGIC 0x4c505846u /* "FXPL" */
+#define EXEC_PLAN_VERSION 1
+#define EXEC_PLAN_MAX_SIZE (64u << 20)
+#define EXEC_PLAN_MAX_FILTER 4096u /* BPF_MAXINSNS */
+
+/* All numbers are little-endian. The header is followed by step_count steps. */
+struct exec_plan_header {
+	uint32_t magic;
+	uint32_t version;
+	uint8_t build_id[BUILD_ID_SIZE];
+	uint32_t size; /* of the whole plan in bytes */
+	uint32_t step_count;
+};
+_Static_assert(sizeof(struct exec_plan_header) == 32, "written by src/plan/exec-plan-bytes.ts");
+
+/* Followed by its payload, which is padded to a multiple of 8 bytes. */
+struct exec_plan_step {
+	uint16_t type;
+	uint16_t reserved;
+	uint32_t length; /* of the payload in bytes, without the padding */
+};
+_Static_assert(sizeof(struct exec_plan_step) == 8, "written by src/plan/exec-plan-bytes.ts");
+
+/* The upper digit is the rank: ranks never go down within a plan. */
+enum exec_plan_type {
+	PLAN_CLEAR_ENV = 0x10,	     /* nothing */
+	PLAN_UNSET_ENV = 0x20,	     /* NAME */
+	PLAN_SET_ENV = 0x30,	     /* NAME=VALUE */
+	PLAN_ORIGINAL_ARGS = 0x40,   /* struct exec_plan_range: arguments of this process, byte for byte */
+	PLAN_ARG = 0x41,	     /* one argument */
+	PLAN_CHDIR = 0x50,	     /* path */
+	PLAN_UMASK = 0x60,	     /* u32 */
+	PLAN_RLIMIT = 0x70,	     /* struct exec_plan_rlimit */
+	PLAN_DROP_CAPABILITIES = 0x80, /* nothing */
+	PLAN_LANDLOCK = 0x90,	     /* struct exec_plan_landlock; required, once */
+	PLAN_SECCOMP = 0xa0,	     /* struct sock_filter[]; none: no filter; required, once */
+	PLAN_EXEC = 0xb0,	     /* path; required, once, last */
+	PLAN_EXEC_ORIGINAL = 0xb1,   /* u32: the argument of this process that is the path; instead of PLAN_EXEC */
+};
+
+struct exec_plan_range {
+	uint32_t first;
+	uint32_t count;
+};
+
+struct exec_plan_rlimit {
+	uint32_t resource; /* RLIMIT_* */
+	uint32_t reserved;
+	uint64_t soft;
+	uint64_t hard;
+};
+_Static_assert(sizeof(struct exec_plan_rlimit) == 24, "written by src/plan/exec-plan-bytes.ts");
+
+struct exec_plan_landlock {
+	uint32_t restricts; /* 1: enforce the ruleset that came with the plan; 0: the policy says none */
+	uint32_t flags;	    /* of landlock_restrict_self(2) */
+};
+
+/* What a checked plan needs: how large to make the argument and environment vectors. */
+struct exec_plan_counts {
+	uint32_t args;
+	uint32_t set_variables;
+};
+
+/*
+ * Checks @size bytes at @bytes, 8-aligned, as a plan for a process with @argc arguments, and fills @counts.
+ * Returns NULL, or what is wrong, with the number of the step in @failed_step.
+ */
+const char *exec_plan_check(const void *bytes, size_t size, size_t argc, const uint8_t build_id[BUILD_ID_SIZE],
+			    struct exec_plan_counts *counts, uint32_t *failed_step);
+
+/* The steps of a checked plan in turn. */
+const struct exec_plan_step *exec_plan_first(const void *bytes);
+const struct exec_plan_step *exec_plan_next(const struct exec_plan_step *step);
+const void *exec_plan_payload(const struct exec_plan_step *step);
+
+#endif

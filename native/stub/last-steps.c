@@ -1,0 +1,161 @@
+/* Carries out a checked exec plan: see last-steps.h. */
+#include "last-steps.h"
+
+#include "descriptor.h"
+#include "sys.h"
+#include "text.h"
+
+/* The argument and environment vectors of the program. */
+struct vectors {
+	char **argv;
+	char **envp;
+	size_t argc;
+	size_t envc;
+};
+
+/* Both vectors at once; their pages are the program's stack's after execve(2). Returns 0 or -errno. */
+static long vectors_make(struct vectors *vectors, const struct exec_plan_counts *counts, const struct start *start)
+{
+	size_t words = counts->args + 1UL + start->envc + counts->set_variables + 1UL;
+	long address = sys_mmap(0, words * sizeof(char *), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (sys_failed(address))
+		return address;
+	*vectors = (struct vectors){ .argv = (char **)address };
+	vectors->envp = vectors->argv + counts->args + 1;
+	for (; vectors->envc < start->envc; vectors->envc++)
+		vectors->envp[vectors->envc] = start->envp[vectors->envc];
+	return 0;
+}
+
+/* Whether @variable, NAME=VALUE, has the name that @name, NAME or NAME=VALUE, starts with. */
+static int same_name(const char *variable, const char *name)
+{
+	while (*name != '\0' && *name != '=') {
+		if (*variable++ != *name++)
+			return 0;
+	}
+	return *variable == '=' || *variable == '\0';
+}
+
+static void unset_variable(struct vectors *vectors, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < vectors->envc; i++) {
+		if (!same_name(vectors->envp[i], name))
+			vectors->envp[kept++] = vectors->envp[i];
+	}
+	vectors->envc = kept;
+}
+
+static long drop_capabilities(void)
+{
+	const struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	/* no_new_privs is set, so execve(2) cannot bring them back, not even for root. */
+	return sys_capset(&header, none);
+}
+
+static long enforce_landlock(const struct exec_plan_landlock *landlock, int ruleset)
+{
+	if (landlock->restricts == 0)
+		return 0;
+	return sys_landlock_restrict_self(ruleset, landlock->flags);
+}
+
+static long install_filter(const struct exec_plan_step *step)
+{
+	const struct sock_fprog filter = {
+		.len = (unsigned short)(step->length / sizeof(struct sock_filter)),
+		.filter = (struct sock_filter *)exec_plan_payload(step), /* the kernel only reads it */
+	};
+
+	return filter.len == 0 ? 0 : sys_seccomp_filter(&filter);
+}
+
+static long set_limit(const struct exec_plan_rlimit *limit)
+{
+	const struct rlimit64 value = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
+
+	return sys_setrlimit(limit->resource, &value);
+}
+
+static long execute(struct vectors *vectors, const char *path)
+{
+	vectors->argv[vectors->argc] = NULL;
+	vectors->envp[vectors->envc] = NULL;
+	return sys_execve(path, vectors->argv, vectors->envp);
+}
+
+static long carry_out(const struct exec_plan_step *step, struct vectors *vectors, int ruleset,
+		      const struct start *start, const char **path)
+{
+	const void *payload = exec_plan_payload(step);
+	const struct exec_plan_range *range = payload;
+
+	*path = NULL;
+	switch (step->type) {
+	case PLAN_CLEAR_ENV:
+		vectors->envc = 0;
+		return 0;
+	case PLAN_UNSET_ENV:
+		unset_variable(vectors, payload);
+		return 0;
+	case PLAN_SET_ENV:
+		unset_variable(vectors, payload);
+		vectors->envp[vectors->envc++] = (char *)payload; /* execve(2) only reads it */
+		return 0;
+	case PLAN_ORIGINAL_ARGS:
+		for (uint32_t i = 0; i < range->count; i++)
+			vectors->argv[vectors->argc++] = start->argv[range->first + i];
+		return 0;
+	case PLAN_ARG:
+		vectors->argv[vectors->argc++] = (char *)payload; /* execve(2) only reads it */
+		return 0;
+	case PLAN_CHDIR:
+		*path = payload;
+		return sys_chdir(payload);
+	case PLAN_UMASK:
+		(void)sys_umask(*(const uint32_t *)payload); /* always succeeds, umask(2) */
+		return 0;
+	case PLAN_RLIMIT:
+		return set_limit(payload);
+	case PLAN_DROP_CAPABILITIES:
+		return drop_capabilities();
+	case PLAN_LANDLOCK:
+		return enforce_landlock(payload, ruleset);
+	case PLAN_SECCOMP:
+		return install_filter(step);
+	case PLAN_EXEC:
+		*path = payload;
+		return execute(vectors, *path);
+	case PLAN_EXEC_ORIGINAL:
+		*path = start->argv[*(const uint32_t *)payload];
+		return execute(vectors, *path);
+	default:
+		return -EINVAL; /* exec_plan_check() let nothing else through */
+	}
+}
+
+struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *counts, int ruleset,
+			       const struct start *start)
+{
+	const struct exec_plan_header *header = plan;
+	const struct exec_plan_step *step = exec_plan_first(plan);
+	struct plan_failure failure = { .step = step->type };
+	struct vectors vectors;
+	long result = vectors_make(&vectors, counts, start);
+
+	/* Before anything else: a set-user-ID program must not gain from the limits and the domain set below. */
+	if (result == 0)
+		result = sys_prctl(PR_SET_NO_NEW_PRIVS, 1);
+	for (uint32_t i = 0; result == 0 && i < header->step_count; i++, step = exec_plan_next(step)) {
+		failure.step = step->type;
+		failure.index = i;
+		result = carry_out(step, &vectors, ruleset, start, &failure.path);
+	}
+	failure.error = (uint32_t)-result;
+	return failure;
+}

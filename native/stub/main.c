@@ -1,0 +1,67 @@
+/*
+ * The program that the kernel starts when fence is run.
+ *
+ * Runs:     first, on the host and in the sandbox; also as the entry point of images without a libc.
+ * Promises: `bootstrap` keeps this process for the program; every other command becomes Node.
+ * Source:   docs/packed-format.md
+ */
+#include "bootstrap.h"
+#include "descriptor.h"
+#include "fail.h"
+#include "node.h"
+#include "start.h"
+#include "sys.h"
+#include "text.h"
+
+#define STEP "start"
+
+ARCH_ENTRY_POINTS;
+
+void fence_main(unsigned long *stack);
+
+_Noreturn static void die_secure(void)
+{
+	const struct failure failure = {
+		.message = "fence must not be set-user-ID, set-group-ID or carry file capabilities",
+		.step = STEP,
+		.hint = "remove them: chmod u-s,g-s and setcap -r",
+		.code = "FENCE_STUB",
+	};
+
+	die(&failure);
+}
+
+static int open_executable(void)
+{
+	int file = descriptor_above_stdio(sys_open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+	const struct failure failure = {
+		.message = "cannot open",
+		.path = "/proc/self/exe",
+		.syscall = "open",
+		.error = -file,
+		.step = STEP,
+		.hint = file == -ENOENT ? "mount /proc in the sandbox (bwrap: --proc /proc)"
+			: file == -EACCES ? "the fence executable must be readable, not only executable"
+					  : NULL,
+		.code = "FENCE_STUB",
+	};
+
+	if (file < 0)
+		die(&failure);
+	return file;
+}
+
+__attribute__((used)) void fence_main(unsigned long *stack)
+{
+	static const struct node_descriptors none = { .socket = NO_DESCRIPTOR, .program = NO_DESCRIPTOR };
+	struct start start;
+	int file;
+
+	start = start_read(stack);
+	if (start.is_secure)
+		die_secure();
+	file = open_executable();
+	if (start.argc > 1 && text_equal(start.argv[1], "bootstrap"))
+		bootstrap(&start, file);
+	node_become(&start, file, &none);
+}

@@ -1,0 +1,220 @@
+/*
+ * The system calls that the stub makes, typed. Each returns its result or -errno.
+ *
+ * Runs:     wherever the stub runs.
+ * Promises: keeps no state: there is no errno variable.
+ * Source:   the manual page of each call
+ */
+#ifndef FENCE_STUB_SYS_H
+#define FENCE_STUB_SYS_H
+
+#include "arch.h"
+
+#include <asm/errno.h>
+#include <asm/unistd.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/fcntl.h>
+#include <linux/filter.h>
+#include <linux/memfd.h>
+#include <linux/mman.h>
+#include <linux/prctl.h>
+#include <linux/resource.h>
+#include <linux/seccomp.h>
+#include <linux/wait.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+#define STDERR 2
+#define AF_UNIX 1
+#define SOCK_SEQPACKET 5
+#define SOCK_CLOEXEC O_CLOEXEC
+#define SOL_SOCKET 1
+#define SCM_RIGHTS 1
+#define MSG_NOSIGNAL 0x4000
+#define MSG_CMSG_CLOEXEC 0x40000000
+#define SIG_SETMASK 2
+
+struct sys_iovec {
+	void *base;
+	size_t length;
+};
+
+struct sys_control {
+	size_t length; /* of this header and the descriptors */
+	int level;
+	int type;
+	int descriptors[2];
+};
+_Static_assert(sizeof(struct sys_control) == 24, "struct cmsghdr with two descriptors");
+
+struct sys_message {
+	void *name;
+	uint32_t name_length;
+	struct sys_iovec *parts;
+	size_t part_count;
+	void *control;
+	size_t control_length;
+	int flags;
+};
+_Static_assert(sizeof(struct sys_message) == 56, "struct msghdr");
+
+#define SYSCALL6(number, a, b, c, d, e, f, ...) \
+	arch_syscall((number), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define SYSCALL(number, ...) SYSCALL6(number, __VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+
+static inline long sys_open(const char *path, int flags)
+{
+	return SYSCALL(__NR_openat, AT_FDCWD, path, flags, 0);
+}
+
+static inline long sys_close(int fd)
+{
+	return SYSCALL(__NR_close, fd);
+}
+
+static inline long sys_close_range(unsigned int first, unsigned int last)
+{
+	return SYSCALL(__NR_close_range, first, last, 0);
+}
+
+static inline long sys_fcntl(int fd, int command, long argument)
+{
+	return SYSCALL(__NR_fcntl, fd, command, argument);
+}
+
+static inline long sys_write(int fd, const void *bytes, size_t length)
+{
+	return SYSCALL(__NR_write, fd, bytes, length);
+}
+
+static inline long sys_pread(int fd, void *bytes, size_t length, uint64_t offset)
+{
+	return SYSCALL(__NR_pread64, fd, bytes, length, offset);
+}
+
+static inline long sys_sendfile(int to, int from, uint64_t *offset, size_t length)
+{
+	return SYSCALL(__NR_sendfile, to, from, offset, length);
+}
+
+/* Returns an address, or -errno: see sys_failed(). */
+static inline long sys_mmap(uint64_t address, size_t length, int protection, int flags, int fd, uint64_t offset)
+{
+	return SYSCALL(__NR_mmap, address, length, protection, flags, fd, offset);
+}
+
+static inline int sys_failed(long result)
+{
+	return (unsigned long)result > -4096UL;
+}
+
+static inline long sys_memfd_create(const char *name, unsigned int flags)
+{
+	return SYSCALL(__NR_memfd_create, name, flags);
+}
+
+static inline long sys_epoll_create(void)
+{
+	return SYSCALL(__NR_epoll_create1, 0);
+}
+
+static inline long sys_socketpair(int type, int sockets[2])
+{
+	return SYSCALL(__NR_socketpair, AF_UNIX, type, 0, sockets);
+}
+
+static inline long sys_sendmsg(int socket, const struct sys_message *message)
+{
+	return SYSCALL(__NR_sendmsg, socket, message, MSG_NOSIGNAL);
+}
+
+static inline long sys_recvmsg(int socket, struct sys_message *message)
+{
+	return SYSCALL(__NR_recvmsg, socket, message, MSG_CMSG_CLOEXEC);
+}
+
+static inline long sys_getpid(void)
+{
+	return SYSCALL(__NR_getpid, 0);
+}
+
+static inline long sys_pidfd_open(long pid)
+{
+	return SYSCALL(__NR_pidfd_open, pid, 0);
+}
+
+/* fork(2) without an exit signal: a parent that ignores or blocks SIGCHLD notices nothing. Wait with __WALL. */
+static inline long sys_fork_silent(void)
+{
+	return SYSCALL(__NR_clone, 0, 0, 0, 0, 0);
+}
+
+static inline long sys_wait(long pid, int *status)
+{
+	return SYSCALL(__NR_wait4, pid, status, __WALL, 0);
+}
+
+static inline long sys_setsid(void)
+{
+	return SYSCALL(__NR_setsid, 0);
+}
+
+static inline long sys_prctl(int option, unsigned long argument)
+{
+	return SYSCALL(__NR_prctl, option, argument, 0, 0, 0);
+}
+
+static inline long sys_unblock_signals(void)
+{
+	const uint64_t none = 0;
+
+	return SYSCALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof(none));
+}
+
+static inline long sys_chdir(const char *path)
+{
+	return SYSCALL(__NR_chdir, path);
+}
+
+static inline long sys_umask(uint32_t mask)
+{
+	return SYSCALL(__NR_umask, mask);
+}
+
+static inline long sys_setrlimit(uint32_t resource, const struct rlimit64 *limit)
+{
+	return SYSCALL(__NR_prlimit64, 0, resource, limit, 0);
+}
+
+static inline long sys_capset(const struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data)
+{
+	return SYSCALL(__NR_capset, header, data);
+}
+
+static inline long sys_landlock_restrict_self(int ruleset, uint32_t flags)
+{
+	return SYSCALL(__NR_landlock_restrict_self, ruleset, flags);
+}
+
+static inline long sys_seccomp_filter(const struct sock_fprog *filter)
+{
+	return SYSCALL(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter);
+}
+
+static inline long sys_execve(const char *path, char *const *argv, char *const *envp)
+{
+	return SYSCALL(__NR_execve, path, argv, envp);
+}
+
+_Noreturn static inline void sys_exit(int status)
+{
+	for (;;)
+		SYSCALL(__NR_exit_group, status);
+}
+
+#endif

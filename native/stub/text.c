@@ -1,0 +1,89 @@
+/* Strings without a libc: see text.h. */
+#include "text.h"
+
+void *memcpy(void *to, const void *from, size_t length)
+{
+	char *target = to;
+	const char *source = from;
+
+	while (length-- > 0)
+		*target++ = *source++;
+	return to;
+}
+
+void *memset(void *to, int byte, size_t length)
+{
+	char *target = to;
+
+	while (length-- > 0)
+		*target++ = (char)byte;
+	return to;
+}
+
+int memcmp(const void *one, const void *other, size_t length)
+{
+	const unsigned char *left = one;
+	const unsigned char *right = other;
+
+	for (; length > 0; length--, left++, right++) {
+		if (*left != *right)
+			return *left < *right ? -1 : 1;
+	}
+	return 0;
+}
+
+size_t text_length(const char *text)
+{
+	size_t length = 0;
+
+	while (text[length] != '\0')
+		length++;
+	return length;
+}
+
+int text_equal(const char *one, const char *other)
+{
+	while (*one != '\0' && *one == *other) {
+		one++;
+		other++;
+	}
+	return *one == *other;
+}
+
+int text_starts_with(const char *text, const char *prefix)
+{
+	while (*prefix != '\0') {
+		if (*text++ != *prefix++)
+			return 0;
+	}
+	return 1;
+}
+
+struct text text_in(char *bytes, size_t size)
+{
+	bytes[0] = '\0';
+	return (struct text){ .bytes = bytes, .size = size, .length = 0 };
+}
+
+void text_add(struct text *text, const char *part)
+{
+	while (*part != '\0' && text->length + 1 < text->size)
+		text->bytes[text->length++] = *part++;
+	text->bytes[text->length] = '\0';
+}
+
+void text_add_number(struct text *text, long number)
+{
+	char digits[24];
+	size_t first = sizeof(digits) - 1;
+	unsigned long rest = number < 0 ? 0UL - (unsigned long)number : (unsigned long)number;
+
+	digits[first] = '\0';
+	do {
+		digits[--first] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest != 0);
+	if (number < 0)
+		digits[--first] = '-';
+	text_add(text, digits + first);
+}
