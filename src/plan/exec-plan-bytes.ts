@@ -1,0 +1,223 @@
+/**
+ * Exec plans as bytes, and back.
+ *
+ * Runs:     host and sandbox. Pure.
+ * Promises: what decodes is a plan that the stub accepts; anything else is FENCE_EXEC_PLAN.
+ * Source:   docs/exec-plan.md; native/stub/exec-plan.h reads these bytes
+ */
+import { FenceError, unreachable } from "../base/errors.ts";
+import { type ExecPlan, type ExecStep, rankOf, type StepKind, stepTypes } from "./exec-plan.ts";
+
+export const execPlanFormat = {
+  /** "FXPL", little-endian. */
+  magic: 0x4c505846,
+  version: 1,
+  headerBytes: 32,
+  stepBytes: 8,
+  maxBytes: 64 << 20,
+  maxFilterBytes: 4096 * 8,
+  rlimits: 16,
+} as const;
+
+const { headerBytes, stepBytes } = execPlanFormat;
+const alignmentBytes = 8;
+const filterBytes = 8;
+
+export function encodeExecPlan(plan: ExecPlan): Buffer {
+  const steps = plan.steps.map(encodeStep);
+  const header = Buffer.alloc(headerBytes);
+  header.writeUInt32LE(execPlanFormat.magic, 0);
+  header.writeUInt32LE(plan.version, 4);
+  header.write(plan.buildId, 8, "hex");
+  header.writeUInt32LE(headerBytes + steps.reduce((sum, step) => sum + step.length, 0), 24);
+  header.writeUInt32LE(steps.length, 28);
+  return Buffer.concat([header, ...steps]);
+}
+
+/** Throws FENCE_EXEC_PLAN. */
+export function decodeExecPlan(bytes: Buffer): ExecPlan {
+  if (bytes.length < headerBytes || bytes.length > execPlanFormat.maxBytes) throw malformed("it has a bad size");
+  if (bytes.readUInt32LE(0) !== execPlanFormat.magic) throw malformed("it does not start as a plan");
+  if (bytes.readUInt32LE(4) !== execPlanFormat.version) throw malformed("it has another version");
+  if (bytes.readUInt32LE(24) !== bytes.length) throw malformed("it has another size than it says");
+  const count = bytes.readUInt32LE(28);
+  const steps: ExecStep[] = [];
+  let offset: number = headerBytes;
+  for (let i = 0; i < count; i++) {
+    const { step, next } = decodeStep(bytes, offset);
+    const previous = steps.at(-1);
+    if (previous !== undefined && rankOf(step.kind) < rankOf(previous.kind)) throw malformed("its steps are unordered");
+    steps.push(step);
+    offset = next;
+  }
+  if (offset !== bytes.length) throw malformed("it has bytes after its last step");
+  checkWhole(steps);
+  return { version: 1, buildId: bytes.toString("hex", 8, 24), steps };
+}
+
+function encodeStep(step: ExecStep): Buffer {
+  const payload = encodePayload(step);
+  const bytes = Buffer.alloc(stepBytes + aligned(payload.length));
+  bytes.writeUInt16LE(stepTypes[step.kind], 0);
+  bytes.writeUInt32LE(payload.length, 4);
+  bytes.set(payload, stepBytes);
+  return bytes;
+}
+
+function encodePayload(step: ExecStep): Uint8Array {
+  switch (step.kind) {
+    case "clear-env":
+    case "drop-capabilities":
+      return Buffer.alloc(0);
+    case "unset-env":
+      return text(step.name);
+    case "set-env":
+      return text(`${step.name}=${step.value}`);
+    case "original-args":
+      return numbers(step.first, step.count);
+    case "arg":
+      return text(step.value);
+    case "chdir":
+    case "exec":
+      return text(step.path);
+    case "umask":
+      return numbers(step.mask);
+    case "rlimit":
+      return Buffer.concat([numbers(step.resource, 0), longNumbers(step.soft, step.hard)]);
+    case "landlock":
+      return numbers(step.restricts ? 1 : 0, step.flags);
+    case "seccomp":
+      return step.filter;
+    case "exec-original":
+      return numbers(step.index);
+    default:
+      return unreachable(step);
+  }
+}
+
+function decodeStep(bytes: Buffer, offset: number): { step: ExecStep; next: number } {
+  if (bytes.length - offset < stepBytes) throw malformed("a step ends outside the plan");
+  const length = bytes.readUInt32LE(offset + 4);
+  const start = offset + stepBytes;
+  if (aligned(length) > bytes.length - start || bytes.readUInt16LE(offset + 2) !== 0) {
+    throw malformed("a step ends outside the plan");
+  }
+  const step = decodePayload(kindOf(bytes.readUInt16LE(offset)), bytes.subarray(start, start + length));
+  return { step, next: start + aligned(length) };
+}
+
+const kinds = new Map<number, StepKind>(Object.entries(stepTypes).map(([kind, type]) => [type, kind as StepKind]));
+
+function kindOf(type: number): StepKind {
+  const kind = kinds.get(type);
+  if (kind === undefined) throw malformed("a step has an unknown type");
+  return kind;
+}
+
+function decodePayload(kind: StepKind, payload: Buffer): ExecStep {
+  const size = (bytes: number) => {
+    if (payload.length !== bytes) throw malformed(`the step ${kind} has a bad size`);
+  };
+  switch (kind) {
+    case "clear-env":
+    case "drop-capabilities":
+      size(0);
+      return { kind };
+    case "unset-env":
+      return { kind, name: variableName(string(payload)) };
+    case "set-env":
+      return { kind, ...variable(string(payload)) };
+    case "original-args":
+      size(8);
+      return { kind, first: payload.readUInt32LE(0), count: atLeastOne(payload.readUInt32LE(4)) };
+    case "arg":
+      return { kind, value: argument(payload) };
+    case "chdir":
+    case "exec":
+      return { kind, path: string(payload) };
+    case "umask":
+      size(4);
+      return { kind, mask: below(0o1000, payload.readUInt32LE(0)) };
+    case "rlimit": {
+      size(24);
+      const [soft, hard] = [payload.readBigUInt64LE(8), payload.readBigUInt64LE(16)];
+      return { kind, resource: below(execPlanFormat.rlimits, payload.readUInt32LE(0)), soft, hard };
+    }
+    case "landlock":
+      size(8);
+      return { kind, restricts: below(2, payload.readUInt32LE(0)) === 1, flags: payload.readUInt32LE(4) };
+    case "seccomp":
+      if (payload.length % filterBytes !== 0 || payload.length > execPlanFormat.maxFilterBytes) {
+        throw malformed("the seccomp filter has a bad size");
+      }
+      return { kind, filter: new Uint8Array(payload) };
+    case "exec-original":
+      size(4);
+      return { kind, index: payload.readUInt32LE(0) };
+    default:
+      return unreachable(kind);
+  }
+}
+
+function checkWhole(steps: readonly ExecStep[]): void {
+  const count = (...wanted: StepKind[]) => steps.filter(({ kind }) => wanted.includes(kind)).length;
+  if (count("landlock") !== 1) throw malformed("there must be one answer for Landlock");
+  if (count("seccomp") !== 1) throw malformed("there must be one answer for seccomp");
+  if (count("exec", "exec-original") !== 1) throw malformed("there must be one program");
+  if (count("original-args", "arg") === 0) throw malformed("the program has no argument 0");
+}
+
+function aligned(length: number): number {
+  return Math.ceil(length / alignmentBytes) * alignmentBytes;
+}
+
+function text(value: string): Buffer {
+  return Buffer.from(`${value}\0`);
+}
+
+function numbers(...values: number[]): Buffer {
+  return Buffer.from(Uint32Array.from(values).buffer);
+}
+
+function longNumbers(...values: bigint[]): Buffer {
+  return Buffer.from(BigUint64Array.from(values).buffer);
+}
+
+/** A string that fills the payload; not empty. */
+function string(payload: Buffer): string {
+  const value = argument(payload);
+  if (value === "") throw malformed("a string is empty");
+  return value;
+}
+
+function argument(payload: Buffer): string {
+  if (payload.indexOf(0) !== payload.length - 1 || payload.length === 0) throw malformed("a string does not end");
+  const value = payload.toString("utf8", 0, payload.length - 1);
+  if (!Buffer.from(value).equals(payload.subarray(0, -1))) throw malformed("a string is not UTF-8");
+  return value;
+}
+
+function variableName(name: string): string {
+  if (name.includes("=")) throw malformed("the name of a variable is malformed");
+  return name;
+}
+
+function variable(assignment: string): { name: string; value: string } {
+  const equals = assignment.indexOf("=");
+  if (equals < 1) throw malformed("a variable is malformed");
+  return { name: assignment.slice(0, equals), value: assignment.slice(equals + 1) };
+}
+
+function atLeastOne(count: number): number {
+  if (count === 0) throw malformed("a range of arguments is empty");
+  return count;
+}
+
+function below(limit: number, value: number): number {
+  if (value >= limit) throw malformed(`${value} is not below ${limit}`);
+  return value;
+}
+
+function malformed(why: string): FenceError {
+  return new FenceError("FENCE_EXEC_PLAN", `the exec plan is malformed: ${why}`, { step: "decode-exec-plan" });
+}

@@ -1,0 +1,129 @@
+/**
+ * The exec plan: what the process that becomes the program does to itself, in the one safe order.
+ *
+ * Runs:     host and sandbox. Pure.
+ * Promises: the builder's types allow no other order, no plan without an answer for Landlock and for seccomp, and
+ *           nothing after the program.
+ * Source:   docs/exec-plan.md; native/stub/exec-plan.h holds the same numbers, and a test compares them
+ */
+
+/** The upper digit is the rank of the step: ranks never go down within a plan. */
+export const stepTypes = {
+  "clear-env": 0x10,
+  "unset-env": 0x20,
+  "set-env": 0x30,
+  "original-args": 0x40,
+  arg: 0x41,
+  chdir: 0x50,
+  umask: 0x60,
+  rlimit: 0x70,
+  "drop-capabilities": 0x80,
+  landlock: 0x90,
+  seccomp: 0xa0,
+  exec: 0xb0,
+  "exec-original": 0xb1,
+} as const;
+
+export type StepKind = keyof typeof stepTypes;
+
+export type EnvironmentStep =
+  | { readonly kind: "clear-env" }
+  | { readonly kind: "unset-env"; readonly name: string }
+  /** Replaces the variable. */
+  | { readonly kind: "set-env"; readonly name: string; readonly value: string };
+
+export type ArgumentStep =
+  /** Arguments of the process that carries out the plan, byte for byte. */
+  | { readonly kind: "original-args"; readonly first: number; readonly count: number }
+  | { readonly kind: "arg"; readonly value: string };
+
+export type ProcessStep =
+  | { readonly kind: "chdir"; readonly path: string }
+  | { readonly kind: "umask"; readonly mask: number }
+  /** `resource` is RLIMIT_*, getrlimit(2); both limits up to 2^64 - 1, which is RLIM_INFINITY. */
+  | { readonly kind: "rlimit"; readonly resource: number; readonly soft: bigint; readonly hard: bigint }
+  | { readonly kind: "drop-capabilities" };
+
+export interface LandlockStep {
+  readonly kind: "landlock";
+  /** Whether a ruleset comes with the plan. */
+  readonly restricts: boolean;
+  /** Of landlock_restrict_self(2). */
+  readonly flags: number;
+}
+
+export interface SeccompStep {
+  readonly kind: "seccomp";
+  /** struct sock_filter[]; empty: no filter. */
+  readonly filter: Uint8Array;
+}
+
+export type ProgramStep =
+  | { readonly kind: "exec"; readonly path: string }
+  /** The path is an argument of the process that carries out the plan, byte for byte. */
+  | { readonly kind: "exec-original"; readonly index: number };
+
+export type ExecStep = EnvironmentStep | ArgumentStep | ProcessStep | LandlockStep | SeccompStep | ProgramStep;
+
+export interface ExecPlan {
+  readonly version: 1;
+  /** Of the stub that may carry it out: 16 bytes in hexadecimal. */
+  readonly buildId: string;
+  readonly steps: readonly ExecStep[];
+}
+
+interface NeedsEnvironment {
+  environment(steps: readonly EnvironmentStep[]): NeedsArguments;
+}
+interface NeedsArguments {
+  arguments(steps: readonly [ArgumentStep, ...ArgumentStep[]]): NeedsProcess;
+}
+interface NeedsProcess {
+  process(steps: readonly ProcessStep[]): NeedsLandlock;
+}
+interface NeedsLandlock {
+  landlock(answer: { readonly restricts: boolean; readonly flags: number }): NeedsSeccomp;
+}
+interface NeedsSeccomp {
+  seccomp(filter: Uint8Array): NeedsProgram;
+}
+interface NeedsProgram {
+  program(step: ProgramStep): ExecPlan;
+}
+
+/** Builds a plan part by part; only the last part yields it. */
+export function execPlan(buildId: string): NeedsEnvironment {
+  return {
+    environment: (environment) => ({
+      arguments: (args) => ({
+        process: (process) => ({
+          landlock: (answer) => ({
+            seccomp: (filter) => ({
+              program: (program) => ({
+                version: 1,
+                buildId,
+                steps: [
+                  ...byRank(environment),
+                  ...args,
+                  ...byRank(process),
+                  { kind: "landlock", ...answer },
+                  { kind: "seccomp", filter },
+                  program,
+                ],
+              }),
+            }),
+          }),
+        }),
+      }),
+    }),
+  };
+}
+
+/** The rank of a step, which never goes down within a plan. */
+export function rankOf(kind: StepKind): number {
+  return stepTypes[kind] >> 4;
+}
+
+function byRank<T extends ExecStep>(steps: readonly T[]): readonly T[] {
+  return steps.toSorted((one, other) => rankOf(one.kind) - rankOf(other.kind));
+}
