@@ -1,18 +1,38 @@
 /**
- * Builds the N-API addon with node-gyp against exactly the Node that is packed.
+ * Builds the C parts: the stub with the C compiler, the N-API addon with node-gyp.
  *
  * Runs:     on the build machine.
- * Promises: needs no network: the headers come from the same npm package as the Node binary.
+ * Promises: needs no network: the addon's headers come from the npm package of the Node that is packed.
  */
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, globSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { addonPackage, addonPrebuild, nodeGyp, nodePackage } from "./paths.ts";
+import { addonPackage, addonPrebuild, nodeGyp, nodePackage, root, stub } from "./paths.ts";
 import { run } from "./run.ts";
 
 export function buildAddon(): void {
   run(process.execPath, [nodeGyp, "rebuild", "--silent", `--nodedir=${nodePackage}`], { cwd: addonPackage });
   mkdirSync(dirname(addonPrebuild), { recursive: true });
   copyFileSync(`${addonPackage}/build/Release/landlock_napi.node`, addonPrebuild);
+}
+
+export const strictFlags = [
+  ..."-std=gnu11 -Wall -Wextra -Werror -Wconversion -Wshadow -Wvla -Wmissing-prototypes -fanalyzer".split(" "),
+];
+
+/** No libc: freestanding, no stack protector; no loader either: static-PIE without relocations. */
+const stubFlags = [
+  ..."-Os -ffreestanding -nostdlib -fPIE -static-pie -fno-stack-protector -fvisibility=hidden".split(" "),
+  ..."-fcf-protection=none -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns".split(" "),
+  ..."-Wl,-e,fence_start -Wl,--build-id=none -Wl,-z,noseparate-code -s".split(" "),
+];
+
+export function buildStub(): void {
+  const sources = globSync("native/stub/*.c", { cwd: root }).sort();
+  run("cc", [...strictFlags, ...stubFlags, "-o", stub, ...sources], { cwd: root });
+  const relocations = run("readelf", ["--relocs", "--wide", stub]);
+  if (!relocations.includes("There are no relocations")) {
+    throw new Error(`the stub needs relocations, which nobody would make:\n${relocations}`);
+  }
 }
 
 if (import.meta.main) buildAddon();

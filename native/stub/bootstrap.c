@@ -36,7 +36,7 @@ _Noreturn static void die_setup(const char *message)
 static int start_setup(const struct start *start, int file)
 {
 	struct node_descriptors child;
-	int sockets[2], own, status = 0;
+	int sockets[2] = { NO_DESCRIPTOR, NO_DESCRIPTOR }, own, status = 0;
 	long result;
 
 	result = sys_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, sockets);

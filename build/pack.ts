@@ -1,0 +1,84 @@
+/**
+ * Packs the stub, the Node SEA, its loader and libraries, and the addon into one executable file.
+ *
+ * Runs:     on the build machine.
+ * Promises: the file is complete or absent; no part of it obeys the host's loader configuration.
+ * Source:   docs/packed-format.md; native/stub/pack-index.h
+ */
+import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { basename } from "node:path";
+import { addonPrebuild, fence, loader, sea, strippedNode, stub } from "./paths.ts";
+import { run } from "./run.ts";
+
+const kinds = { node: 1, loader: 2, library: 3, addon: 4 } as const;
+
+interface Part {
+  readonly kind: keyof typeof kinds;
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+const magic = Buffer.from("FENCE-PACK-IDX\x01\0", "latin1");
+const index = { buildId: 16, partCount: 32, parts: 40, partSize: 64, nameSize: 40, maxParts: 14 } as const;
+/** The largest page size of the architectures we plan for (arm64): parts are mapped from their offset. */
+const alignmentBytes = 65536;
+
+export function pack(buildId: string): void {
+  const packedStub = readFileSync(stub);
+  const packedParts = collectParts();
+  const indexAt = packedStub.indexOf(magic);
+  if (indexAt < 0) throw new Error("the stub has no pack index");
+  if (packedParts.length > index.maxParts)
+    throw new Error(`the pack index has no room for ${packedParts.length} parts`);
+  const unfinished = `${fence}.unfinished`;
+  const file = openSync(unfinished, "w", 0o755);
+  packedStub.write(buildId, indexAt + index.buildId, "hex");
+  packedStub.writeUInt32LE(packedParts.length, indexAt + index.partCount);
+  let offset = aligned(packedStub.length);
+  packedParts.forEach((part, i) => {
+    const at = indexAt + index.parts + i * index.partSize;
+    if (part.name.length >= index.nameSize) throw new Error(`the name of ${part.name} is too long`);
+    packedStub.writeBigUInt64LE(BigInt(offset), at);
+    packedStub.writeBigUInt64LE(BigInt(part.bytes.length), at + 8);
+    packedStub.writeUInt32LE(kinds[part.kind], at + 16);
+    packedStub.write(part.name, at + 24, "latin1");
+    writeSync(file, part.bytes, 0, part.bytes.length, offset);
+    offset = aligned(offset + part.bytes.length);
+  });
+  writeSync(file, packedStub, 0, packedStub.length, 0);
+  ftruncateSync(file, offset); // so that the last part's last page can be mapped whole
+  closeSync(file);
+  renameSync(unfinished, fence);
+}
+
+function aligned(offset: number): number {
+  return Math.ceil(offset / alignmentBytes) * alignmentBytes;
+}
+
+function collectParts(): Part[] {
+  return [
+    { kind: "node", name: "node", bytes: readFileSync(sea) },
+    { kind: "loader", name: basename(loader), bytes: deafLoader() },
+    ...libraries().map((path): Part => ({ kind: "library", name: basename(path), bytes: readFileSync(path) })),
+    { kind: "addon", name: "landlock_napi.node", bytes: readFileSync(addonPrebuild) },
+  ];
+}
+
+/** The shared libraries of Node on this machine, as ldd(1) lists them. */
+export function libraries(): string[] {
+  const listed = run("ldd", [strippedNode]);
+  const missing = /^\s*(\S+) => not found$/m.exec(listed);
+  if (missing !== null) throw new Error(`Node's library ${missing[1]} is not installed`);
+  return [...listed.matchAll(/=> (\/\S+)/g)].map((match) => match[1] ?? "");
+}
+
+/** ld.so without the files by which a host steers it: they are for another C library. */
+function deafLoader(): Buffer {
+  const bytes = readFileSync(loader);
+  for (const path of ["/etc/ld.so.preload", "/etc/ld.so.cache"]) {
+    const at = bytes.indexOf(`${path}\0`);
+    if (at < 0) throw new Error(`${loader} does not name ${path}`);
+    bytes[at] = 0;
+  }
+  return bytes;
+}

@@ -1,0 +1,20 @@
+/**
+ * Tries the packed executable where it has to work: an empty, read-only root with nothing but /proc.
+ *
+ * Runs:     on the build machine, after packing.
+ * Promises: a build that ends well has made an executable that starts without a libc, a loader or a shell.
+ */
+import { spawnSync } from "node:child_process";
+import { fence } from "./paths.ts";
+
+export function verify(): void {
+  const inEmptyRoot = ["--unshare-all", "--proc", "/proc", "--ro-bind", fence, "/fence", "--remount-ro", "/"];
+  const done = spawnSync("bwrap", [...inEmptyRoot, "/fence", "--version"], { encoding: "utf8" });
+  if (done.error !== undefined) throw new Error(`cannot run bwrap: ${done.error.message}`);
+  if (done.status === 0 && done.stdout.startsWith("fence ")) return;
+  if (/^bwrap: /m.test(done.stderr)) {
+    console.warn(`build: not verified in an empty root, bubblewrap cannot make one here: ${done.stderr.trim()}`);
+    return;
+  }
+  throw new Error(`dist/fence does not start in an empty root: exit ${done.status ?? done.signal}\n${done.stderr}`);
+}
