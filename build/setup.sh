@@ -22,6 +22,7 @@ build_packages="
 "
 test_packages="
 	crun=crun
+	libcap2-bin=setcap
 	nix-bin=nix-build
 	socat=socat
 	strace=strace

@@ -191,6 +191,11 @@ static inline long sys_setrlimit(uint32_t resource, const struct rlimit64 *limit
 	return SYSCALL(__NR_prlimit64, 0, resource, limit, 0);
 }
 
+static inline long sys_getrlimit(uint32_t resource, struct rlimit64 *limit)
+{
+	return SYSCALL(__NR_prlimit64, 0, resource, 0, limit);
+}
+
 static inline long sys_capset(const struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data)
 {
 	return SYSCALL(__NR_capset, header, data);

@@ -15,9 +15,8 @@ interface ErrorCode {
 export const errorCodes = {
   FENCE_USAGE: { exit: 125, says: "The command line is wrong." },
   FENCE_PLAN: { exit: 125, says: "The JSON plan cannot be read or is wrong." },
-  FENCE_STUB: { exit: 125, says: "The process was not started from the fence executable." },
+  FENCE_STUB: { exit: 125, says: "The fence executable cannot start here." },
   FENCE_LISTEN: { exit: 125, says: "A bridge cannot listen on its address." },
-  FENCE_ENVIRONMENT: { exit: 125, says: "The program's environment cannot be made as asked." },
   FENCE_RULE_PATH: { exit: 125, says: "The path of a Landlock rule cannot be opened." },
   FENCE_LANDLOCK_ABI: { exit: 125, says: "The kernel supports less Landlock than the options need." },
   FENCE_LANDLOCK: { exit: 125, says: "A Landlock system call failed." },

@@ -11,6 +11,8 @@ export function nearestWord(word: string, candidates: readonly string[]): string
   let best: string | null = null;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {
+    // The lengths alone tell most words apart, and keep an endless one from costing time.
+    if (Math.abs(word.length - candidate.length) >= bestDistance) continue;
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) {
       best = candidate;
@@ -26,16 +28,25 @@ export function wordHint(word: string, candidates: readonly string[]): string {
   return nearest === null ? `valid: ${candidates.join(", ")}` : `did you mean ${nearest}?`;
 }
 
-/** Levenshtein's distance: insertions, deletions and replacements. */
+/** The least number of insertions, deletions, replacements and swaps of neighbours. */
 function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, i) => i);
+  let beforePrevious: readonly number[] = [];
+  let previous: readonly number[] = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let row = 1; row <= from.length; row++) {
     const current = [row];
     for (let column = 1; column <= to.length; column++) {
-      const replace = at(previous, column - 1) + (from[row - 1] === to[column - 1] ? 0 : 1);
-      current.push(Math.min(replace, at(previous, column) + 1, at(current, column - 1) + 1));
+      const isSame = from[row - 1] === to[column - 1];
+      const isSwap = row > 1 && column > 1 && from[row - 2] === to[column - 1] && from[row - 1] === to[column - 2];
+      current.push(
+        Math.min(
+          at(previous, column - 1) + (isSame ? 0 : 1),
+          at(previous, column) + 1,
+          at(current, column - 1) + 1,
+          isSwap ? at(beforePrevious, column - 2) + 1 : Number.POSITIVE_INFINITY,
+        ),
+      );
     }
-    previous = current;
+    [beforePrevious, previous] = [previous, current];
   }
   return at(previous, to.length);
 }

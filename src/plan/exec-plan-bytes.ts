@@ -23,13 +23,16 @@ const { headerBytes, stepBytes } = execPlanFormat;
 const alignmentBytes = 8;
 const filterBytes = 8;
 
+/** Throws FENCE_EXEC_PLAN for a plan that is too large. */
 export function encodeExecPlan(plan: ExecPlan): Buffer {
   const steps = plan.steps.map(encodeStep);
+  const sizeBytes = headerBytes + steps.reduce((sum, step) => sum + step.length, 0);
+  if (sizeBytes > execPlanFormat.maxBytes) throw tooLarge(sizeBytes);
   const header = Buffer.alloc(headerBytes);
   header.writeUInt32LE(execPlanFormat.magic, 0);
   header.writeUInt32LE(plan.version, 4);
   header.write(plan.buildId, 8, "hex");
-  header.writeUInt32LE(headerBytes + steps.reduce((sum, step) => sum + step.length, 0), 24);
+  header.writeUInt32LE(sizeBytes, 24);
   header.writeUInt32LE(steps.length, 28);
   return Buffer.concat([header, ...steps]);
 }
@@ -216,6 +219,14 @@ function atLeastOne(count: number): number {
 function below(limit: number, value: number): number {
   if (value >= limit) throw malformed(`${value} is not below ${limit}`);
   return value;
+}
+
+function tooLarge(sizeBytes: number): FenceError {
+  const message = `the exec plan must have at most ${execPlanFormat.maxBytes} bytes, got ${sizeBytes}`;
+  return new FenceError("FENCE_EXEC_PLAN", message, {
+    step: "encode-exec-plan",
+    hint: "give the program fewer or shorter arguments and variables: execve(2) takes a few MB",
+  });
 }
 
 function malformed(why: string): FenceError {

@@ -2,20 +2,34 @@
  * Reads JSON values into strong types, and says exactly where and why it cannot.
  *
  * Runs:     host and sandbox. Pure.
- * Promises: an unknown key is an error that names the nearest known one; no value is ever coerced.
+ * Promises: an unknown key is an error that names the nearest known one; no value is ever coerced; no message is longer
+ *           than a few lines, or shows what `secretText` reads.
  */
 import { FenceError } from "../base/errors.ts";
 import { wordHint } from "../base/nearest-word.ts";
+import { quoted } from "../base/quote.ts";
 
 /** Reads `value`, which stands at `where`, or throws FENCE_PLAN. */
 export type Parse<T> = (value: unknown, where: string) => T;
 
 export const text: Parse<string> = (value, where) => {
-  if (typeof value !== "string") throw mismatch(where, "a string", value);
-  if (value.includes("\0")) throw mismatch(where, "a string without NUL", value);
-  if (!value.isWellFormed()) throw mismatch(where, "a string of whole characters", value);
-  return value;
+  const expected = textMismatch(value);
+  if (expected === null) return value as string;
+  throw mismatch(where, expected, value);
 };
+
+/** Like text, for what no message may show. */
+export const secretText: Parse<string> = (value, where) => {
+  const expected = textMismatch(value);
+  if (expected === null) return value as string;
+  throw new FenceError("FENCE_PLAN", `${where} must be ${expected}`, { hint: "its value is not shown" });
+};
+
+function textMismatch(value: unknown): string | null {
+  if (typeof value !== "string") return "a string";
+  if (value.includes("\0")) return "a string without NUL";
+  return value.isWellFormed() ? null : "a string of whole characters";
+}
 
 export const absolutePath: Parse<string> = (value, where) => {
   const path = text(value, where);
@@ -35,11 +49,20 @@ export function integer(low: number, high: number): Parse<number> {
   };
 }
 
+/** Exactly this number, such as a version. */
+export function exactly(number: number): Parse<number> {
+  return (value, where) => {
+    if (value === number) return number;
+    throw mismatch(where, String(number), value);
+  };
+}
+
 export function word<const W extends string>(words: readonly W[]): Parse<W> {
   return (value, where) => {
     const found = words.find((candidate) => candidate === value);
     if (found !== undefined) return found;
-    throw mismatch(where, words.map((w) => JSON.stringify(w)).join(" or "), value, wordHint(String(value), words));
+    const hint = typeof value === "string" ? wordHint(value, words) : undefined;
+    throw mismatch(where, words.map(quoted).join(" or "), value, hint);
   };
 }
 
@@ -47,13 +70,18 @@ export function word<const W extends string>(words: readonly W[]): Parse<W> {
 export function textAs<T>(read: (value: string, where: string) => T): Parse<T> {
   return (value, where) => {
     const given = text(value, where);
-    try {
-      return read(given, where);
-    } catch (error) {
-      if (error instanceof FenceError) throw new FenceError("FENCE_PLAN", error.message, error.details);
-      throw error;
-    }
+    return fromUsage(() => read(given, where));
   };
+}
+
+/** What `read` makes of words that may also stand on the command line: its FENCE_USAGE becomes FENCE_PLAN. */
+export function fromUsage<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof FenceError) || error.code !== "FENCE_USAGE") throw error;
+    throw new FenceError("FENCE_PLAN", error.message, error.details);
+  }
 }
 
 export function list<T>(item: Parse<T>): Parse<readonly T[]> {
@@ -64,11 +92,11 @@ export function list<T>(item: Parse<T>): Parse<readonly T[]> {
 }
 
 /** An object whose keys are the user's. */
-export function dictionary<T>(key: Parse<string>, item: Parse<T>): Parse<readonly (readonly [string, T])[]> {
+export function dictionary<K extends string, T>(key: Parse<K>, item: Parse<T>): Parse<readonly (readonly [K, T])[]> {
   return (value, where) =>
     Object.entries(object(value, where)).map(([name, element]) => [
-      key(name, `${where}: a key`),
-      item(element, `${where}.${name}`),
+      key(name, `a key of ${where}`),
+      item(element, `${where}[${quoted(name)}]`),
     ]);
 }
 
@@ -93,7 +121,7 @@ export function record<T extends object>(fields: { readonly [K in keyof T]: Fiel
     const given = object(value, where);
     for (const key of Object.keys(given)) {
       if (!names.some((name) => name === key)) {
-        throw new FenceError("FENCE_PLAN", `${where} has the unknown key ${JSON.stringify(key)}`, {
+        throw new FenceError("FENCE_PLAN", `${where} has the unknown key ${quoted(key)}`, {
           hint: wordHint(key, names),
         });
       }
@@ -113,10 +141,14 @@ function object(value: unknown, where: string): Readonly<Record<string, unknown>
   throw mismatch(where, "an object", value);
 }
 
-const longestQuoted = 80;
+export function mismatch(where: string, expected: string, got: unknown, hint?: string): FenceError {
+  const message = `${where} must be ${expected}, got ${described(got)}`;
+  return new FenceError("FENCE_PLAN", message, hint === undefined ? {} : { hint });
+}
 
-function mismatch(where: string, expected: string, got: unknown, hint?: string): FenceError {
-  const quoted = JSON.stringify(got);
-  const short = quoted.length > longestQuoted ? `${quoted.slice(0, longestQuoted)}…` : quoted;
-  return new FenceError("FENCE_PLAN", `${where} must be ${expected}, got ${short}`, hint === undefined ? {} : { hint });
+/** Never the inside of a list or an object, which may be large, deep or secret. */
+function described(value: unknown): string {
+  if (typeof value === "string") return quoted(value);
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
 }

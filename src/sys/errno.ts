@@ -12,6 +12,7 @@ const unknownToNode: Readonly<Record<number, readonly [string, string]>> = {
   [-8]: ["ENOEXEC", "exec format error"],
   [-38]: ["ENOSYS", "function not implemented"],
   [-42]: ["ENOMSG", "no message of desired type"],
+  [-77]: ["EBADFD", "file descriptor in bad state"],
   [-80]: ["ELIBBAD", "accessing a corrupted shared library"],
 };
 
@@ -26,6 +27,12 @@ export function describeFailure(syscall: string, result: number): string {
   return `${syscall}: ${name} (${message})`;
 }
 
+/** What helps wherever it happens. */
+const hints: Readonly<Record<string, string>> = {
+  EMFILE: "raise the limit on open files (ulimit -n)",
+  ENFILE: "the whole system has too many open files (fs.file-max)",
+};
+
 /** What we tried, on what, which call, which errno. */
 export function systemError(
   code: FenceErrorCode,
@@ -34,9 +41,12 @@ export function systemError(
   result: number,
   details: FenceErrorDetails,
 ): FenceError {
+  const errno = errnoName(result);
+  const hint = hints[errno];
   return new FenceError(code, `${tried}: ${describeFailure(syscall, result)}`, {
     syscall,
-    errno: errnoName(result),
+    errno,
+    ...(hint === undefined ? {} : { hint }),
     ...details,
   });
 }

@@ -5,6 +5,7 @@
  * Promises: P0 never starts the program unless it gets a whole exec plan.
  * Source:   docs/bootstrap.md; native/stub/protocol.h speaks the other end
  */
+import { readFileSync } from "node:fs";
 import { bug, FenceError } from "../base/errors.ts";
 import type { Addon } from "./addon.ts";
 import { errnoName, systemError } from "./errno.ts";
@@ -52,6 +53,7 @@ export interface StepFailure {
 export class WaitingProcess {
   readonly #addon: Addon;
   readonly #socket: number;
+  #isProgram = false;
   /** Becomes readable when P0, and with it the program, has ended. */
   readonly pidfd: number;
 
@@ -59,6 +61,13 @@ export class WaitingProcess {
     this.#addon = addon;
     this.#socket = socket;
     this.pidfd = program;
+  }
+
+  /** Its number in the PID namespace of /proc; -1 when it has ended. */
+  get pid(): number {
+    const [, pid] = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${this.pidfd}`, "utf8")) ?? [];
+    if (pid === undefined) throw bug("the kernel does not say which process a pidfd is for");
+    return Number(pid);
   }
 
   /** A descriptor that the caller meant for fence: P0 gives it up, so that the program does not inherit it. */
@@ -104,15 +113,17 @@ export class WaitingProcess {
     });
   }
 
-  /** Ends P0, which has not become the program. The error has been reported. */
+  /** Ends P0, unless it has become the program. The error has been reported. */
   exit(status: number): void {
+    if (this.#isProgram) return;
     this.#send(protocol.kinds.exit, status, none, none);
   }
 
   /** The socket closes on execve(2), so its end means that the program has started. */
   #outcome(): StepFailure | null {
     const message = this.#receive();
-    if (message.length === 0) return null;
+    this.#isProgram = message.length === 0;
+    if (this.#isProgram) return null;
     if (message.kind !== protocol.kinds.failed) throw bug("the stub sent a bad message");
     return { type: message.step, index: message.index, result: -message.error };
   }

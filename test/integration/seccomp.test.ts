@@ -2,9 +2,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Architecture, defaultFilter, describeDefaultFilter } from "../../src/seccomp/default-filter.ts";
 import { type Abi, type SyscallName, syscallNumbers } from "../../src/seccomp/syscalls.ts";
+import { requires } from "../kit/requires.ts";
 
 const probeSource = resolve(import.meta.dirname, "../e2e/probe/probe.c");
 const folder = mkdtempSync(join(tmpdir(), "fence-"));
@@ -148,8 +149,8 @@ onX64("x32 calls do not exist", () => {
   expect(filteredProbe(["syscall", 521]).errno).toBe("ENOSYS");
 });
 
-onX64("a tracer outside can answer a call in the kernel's place", ({ skip }) => {
-  skipWithout("strace", skip);
+onX64("a tracer outside can answer a call in the kernel's place", (context) => {
+  requires("strace")(context);
   const injection = ["-qq", "-o", "/dev/null", "-e", "inject=getppid:retval=4242"];
   const outcome = run("strace", [...injection, probePath, "with-filter", filterPath, "syscall", "110"]);
   expect(JSON.parse(outcome)).toMatchObject({ result: 4242 });
@@ -172,10 +173,3 @@ test("Node with its threads, children and sockets runs under the filter", () => 
   const printed = run(probePath, ["with-filter", filterPath, "exec", process.execPath, "-e", script]);
   expect(printed.trim().split("\n")).toEqual(["child", "thread"]);
 });
-
-function skipWithout(tool: string, skip: TestContext["skip"]): void {
-  const { FENCE_TEST_REQUIRE_ALL } = process.env;
-  const found = spawnSync(tool, ["-V"]).error === undefined;
-  if (!found && FENCE_TEST_REQUIRE_ALL === "1") throw new Error(`${tool} is missing`);
-  if (!found) skip(`not run: needs ${tool}`);
-}

@@ -6,7 +6,7 @@
  * Source:   section 2 of the manual
  *
  * Build:    cc -static -O2 -o probe probe.c
- * Use:      probe [with-filter FILE] ACTION [ARGUMENT]...
+ * Use:      probe [to-descriptor FD] [with-filter FILE] ACTION [ARGUMENT]...
  * Prints:   {"action":"mkdir",...,"result":-1,"errno":"EACCES"}    more fields of the action come before the result;
  *           "errno":0 when the action succeeded
  */
@@ -236,15 +236,20 @@ static long bind_tcp(char **arguments)
 	return ntohs(address.sin_port);
 }
 
-static long connect_unix(char **arguments)
+static int connected_unix(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	size_t length = strlen(arguments[0]);
+	size_t length = strlen(path);
 
 	if (length >= sizeof(address.sun_path))
-		usage(arguments[0]);
-	memcpy(address.sun_path, arguments[0], length);
-	return opened(connected(&address, sizeof(address), AF_UNIX));
+		usage(path);
+	memcpy(address.sun_path, path, length);
+	return connected(&address, sizeof(address), AF_UNIX);
+}
+
+static long connect_unix(char **arguments)
+{
+	return opened(connected_unix(arguments[0]));
 }
 
 static long connect_abstract(char **arguments)
@@ -306,17 +311,80 @@ static void print_text(const char *name, size_t length)
 }
 
 /* Sends the text, half-closes, and prints what comes back. The result is the number of bytes. */
-static long echo_tcp(char **arguments)
+static long echo(int descriptor, const char *text)
 {
 	size_t arrived = 0;
 	long result;
-	int descriptor = connected_tcp("127.0.0.1", port_number(arguments[0]));
 
-	if (descriptor == -1 || send_all(descriptor, arguments[1]) == -1 || shutdown(descriptor, SHUT_WR) == -1)
+	if (descriptor == -1 || send_all(descriptor, text) == -1 || shutdown(descriptor, SHUT_WR) == -1)
 		return -1;
 	result = receive_all(descriptor, &arrived);
 	print_text("text", arrived);
 	return result;
+}
+
+static long echo_tcp(char **arguments)
+{
+	return echo(connected_tcp("127.0.0.1", port_number(arguments[0])), arguments[1]);
+}
+
+static long echo_unix(char **arguments)
+{
+	return echo(connected_unix(arguments[0]), arguments[1]);
+}
+
+/* Ends without waiting for anything to arrive. */
+static long send_unix(char **arguments)
+{
+	int descriptor = connected_unix(arguments[0]);
+
+	if (descriptor == -1 || send_all(descriptor, arguments[1]) == -1)
+		return -1;
+	return opened(descriptor);
+}
+
+/* Opens all connections before it uses the first. The result is how many echoed the text in full. */
+static long echo_tcp_many(char **arguments)
+{
+	static int descriptors[4096];
+	int count = number_up_to(arguments[1], ARRAY_LENGTH(descriptors));
+	size_t arrived = 0;
+	long echoed = 0;
+
+	for (int i = 0; i < count; i++) {
+		descriptors[i] = connected_tcp("127.0.0.1", port_number(arguments[0]));
+		if (descriptors[i] == -1)
+			return -1;
+	}
+	for (int i = 0; i < count; i++) {
+		if (send_all(descriptors[i], arguments[2]) == -1 || shutdown(descriptors[i], SHUT_WR) == -1 ||
+		    receive_all(descriptors[i], &arrived) == -1)
+			return -1;
+		echoed += arrived == strlen(arguments[2]) && memcmp(bytes, arguments[2], arrived) == 0;
+	}
+	return echoed;
+}
+
+/* Prints {"listening":PORT}, echoes to one client until its end. The result is the number of bytes. */
+static long serve_tcp(char **arguments)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port_number(arguments[0])) };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	size_t arrived = 0;
+	int client;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (listener == -1 || bind(listener, (struct sockaddr *)&address, sizeof(address)) == -1 ||
+	    listen(listener, 1) == -1)
+		return -1;
+	dprintf(STDOUT_FILENO, "{\"listening\":%s}\n", arguments[0]);
+	client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (client == -1 || receive_all(client, &arrived) == -1 || arrived >= sizeof(bytes))
+		return -1;
+	bytes[arrived] = '\0';
+	if (send_all(client, bytes) == -1)
+		return -1;
+	return close(client) == -1 ? -1 : (long)arrived;
 }
 
 /* Asks the proxy for http://HOST/PATH and prints the status line. The result is the number of bytes. */
@@ -480,6 +548,21 @@ static long env_raw(char **arguments)
 			continue;
 		printf(found++ == 0 ? "" : ",");
 		print_hex(*variable + length + 1);
+	}
+	putchar(']');
+	return found;
+}
+
+/* The whole environment, in order. The result is how many variables there are. */
+static long environ_raw(char **arguments)
+{
+	long found = 0;
+
+	(void)arguments; /* has none */
+	printf(",\"environment\":[");
+	for (char **variable = environ; *variable != NULL; variable++) {
+		printf(found++ == 0 ? "" : ",");
+		print_hex(*variable);
 	}
 	putchar(']');
 	return found;
@@ -679,7 +762,10 @@ static const struct action actions[] = {
 	{ "connect-unix", "PATH", 1, 1, connect_unix },
 	{ "create", "PATH", 1, 1, create_file },
 	{ "echo-tcp", "PORT TEXT", 2, 2, echo_tcp },
+	{ "echo-tcp-many", "PORT COUNT TEXT", 3, 3, echo_tcp_many },
+	{ "echo-unix", "PATH TEXT", 2, 2, echo_unix },
 	{ "env-raw", "NAME", 1, 1, env_raw },
+	{ "environ-raw", "", 0, 0, environ_raw },
 	{ "exec", "PATH [ARGUMENT]...", 1, INT_MAX, execute },
 	{ "exit", "STATUS", 1, 1, exit_with },
 	{ "facts", "[ANY]...", 0, INT_MAX, facts },
@@ -695,6 +781,8 @@ static const struct action actions[] = {
 	{ "open-write", "PATH", 1, 1, open_write },
 	{ "ptrace", "", 0, 0, trace_me },
 	{ "raise", "SIGNAL", 1, 1, raise_signal },
+	{ "send-unix", "PATH TEXT", 2, 2, send_unix },
+	{ "serve-tcp", "PORT", 1, 1, serve_tcp },
 	{ "syscall", "NUMBER [ARGUMENT]...", 1, 1 + SYSCALL_ARGUMENTS, native_syscall },
 	{ "syscall32", "NUMBER [ARGUMENT]...", 1, SYSCALL_ARGUMENTS, i386_syscall },
 	{ "truncate", "PATH", 1, 1, truncate_file },
@@ -703,7 +791,7 @@ static const struct action actions[] = {
 
 static _Noreturn void usage(const char *wrong)
 {
-	fprintf(stderr, "probe: wrong: %s\nprobe [with-filter FILE] ACTION\n", wrong);
+	fprintf(stderr, "probe: wrong: %s\nprobe [to-descriptor FD] [with-filter FILE] ACTION\n", wrong);
 	for (size_t i = 0; i < ARRAY_LENGTH(actions); i++)
 		fprintf(stderr, "  %s %s\n", actions[i].name, actions[i].usage);
 	_exit(EXIT_USAGE);
@@ -743,14 +831,19 @@ int main(int argc, char **argv)
 
 	program_argc = argc;
 	program_argv = argv;
-	if (setvbuf(stdout, buffer, _IOFBF, sizeof(buffer)) != 0)
+	if (argc > 2 && strcmp(argv[1], "to-descriptor") == 0) {
+		/* where standard output may be closed */
+		stdout = fdopen(number_up_to(argv[2], MAX_DESCRIPTORS), "w");
+		first = 3;
+	}
+	if (stdout == NULL || setvbuf(stdout, buffer, _IOFBF, sizeof(buffer)) != 0)
 		return EXIT_USAGE;
-	if (argc > 2 && strcmp(argv[1], "with-filter") == 0) {
-		if (install_filter(argv[2]) == -1) {
+	if (argc > first + 1 && strcmp(argv[first], "with-filter") == 0) {
+		if (install_filter(argv[first + 1]) == -1) {
 			perror("probe: with-filter");
 			return EXIT_NO_FILTER;
 		}
-		first = 3;
+		first += 2;
 	}
 	if (argc <= first)
 		usage("no action");

@@ -1,0 +1,176 @@
+/**
+ * Reads what the options of `fence bootstrap` ask for.
+ *
+ * Runs:     sandbox. Pure.
+ * Promises: a bad value or a contradiction is FENCE_USAGE and names the culprit; no message shows the value of a
+ *           variable.
+ * Source:   docs/options.md
+ */
+import { FenceError } from "../base/errors.ts";
+import { wordHint } from "../base/nearest-word.ts";
+import { quoted } from "../base/quote.ts";
+import { type Address, parseBridges, parseConnectAddress } from "../bridge/address.ts";
+import { type AccessWord, accessWords, type ScopeWord, scopeWords } from "../landlock/options.ts";
+import { type GivenOptions, type OptionName, splitCommandLine } from "./command-line.ts";
+import {
+  type BootstrapRequest,
+  defaultNoProxy,
+  type LandlockAnswer,
+  landlockAnswer,
+  landlockModes,
+  networkRequest,
+  seccompModes,
+  type Variable,
+} from "./request.ts";
+
+/** These speak of fence's own reports, and may stand beside a plan. */
+const besidePlan: readonly OptionName[] = ["plan", "plan-fd", "status-fd", "debug", "help"];
+
+/** The kernel's own default limit is the same, proc(5): /proc/sys/fs/nr_open. */
+const maxDescriptor = 2 ** 20;
+
+/** Where a JSON plan is read from. */
+export type PlanSource =
+  | { readonly kind: "none" }
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "descriptor"; readonly fd: number };
+
+export interface BootstrapCommand {
+  readonly help: boolean;
+  readonly debug: boolean;
+  readonly statusFd: number | null;
+  readonly plan: PlanSource;
+  /** What the options ask for; a plan replaces all of it but the program. */
+  readonly request: BootstrapRequest;
+}
+
+/** `args` are what follows `bootstrap`; `firstIndex` is the index of args[0] among P0's own arguments. */
+export function parseBootstrap(args: readonly string[], firstIndex: number): BootstrapCommand {
+  const { given, programAt } = splitCommandLine(args);
+  refuseOtherBytes(given);
+  const plan = planSource(given);
+  const directory = given.once("chdir");
+  if (plan.kind !== "none") refuseBesidePlan(given);
+  const network = {
+    httpProxy: proxy(given, "http-proxy"),
+    socksProxy: proxy(given, "socks-proxy"),
+    bridges: parseBridges(given.many("bridge"), "--bridge"),
+  };
+  return {
+    help: given.has("help"),
+    debug: given.has("debug"),
+    statusFd: statusFd(given, plan),
+    plan,
+    request: {
+      ...networkRequest(network, "--bridge"),
+      environment: {
+        clear: given.has("clear-env"),
+        unset: given.many("unset-env").map((name) => variableName(name, "--unset-env")),
+        set: given.many("env").map(variable),
+        noProxy: given.once("no-proxy") ?? defaultNoProxy,
+        allProxy: !given.has("no-all-proxy"),
+      },
+      process: directory === null ? [] : [{ kind: "chdir", path: absolute(directory, "--chdir") }],
+      landlock: landlock(given),
+      seccomp: oneOf(given.once("seccomp") ?? "default", seccompModes, "--seccomp"),
+      program: { kind: "original", first: firstIndex + programAt, argv: args.slice(programAt) },
+    },
+  };
+}
+
+/** U+FFFD is what Node makes of bytes that are not UTF-8: the value that was meant is lost. */
+function refuseOtherBytes(given: GivenOptions): void {
+  const lost = given.all.find(({ value }) => value.includes("\uFFFD"));
+  if (lost === undefined) return;
+  throw new FenceError("FENCE_USAGE", `--${lost.name} must be valid UTF-8 without U+FFFD, got other bytes`);
+}
+
+function planSource(given: GivenOptions): PlanSource {
+  const path = given.once("plan");
+  const descriptor = given.once("plan-fd");
+  if (path !== null && descriptor !== null) {
+    throw new FenceError("FENCE_USAGE", "--plan and --plan-fd exclude each other");
+  }
+  if (path === "-") return { kind: "descriptor", fd: 0 };
+  if (path !== null) return { kind: "file", path };
+  if (descriptor === null) return { kind: "none" };
+  const fd = integer(descriptor, 0, maxDescriptor, "--plan-fd");
+  if (fd === 1 || fd === 2) throw usage("--plan-fd", "0, or 3 or more", descriptor);
+  return { kind: "descriptor", fd };
+}
+
+function refuseBesidePlan(given: GivenOptions): void {
+  const other = given.all.find(({ name }) => !besidePlan.includes(name));
+  if (other === undefined) return;
+  throw new FenceError("FENCE_USAGE", `--${other.name} cannot stand beside a plan`, {
+    hint: "say it in the plan: a plan replaces the options",
+  });
+}
+
+function statusFd(given: GivenOptions, plan: PlanSource): number | null {
+  const value = given.once("status-fd");
+  if (value === null) return null;
+  const fd = integer(value, 3, maxDescriptor, "--status-fd");
+  if (plan.kind !== "descriptor" || plan.fd !== fd) return fd;
+  throw usage("--status-fd", "another descriptor than the plan's", value);
+}
+
+function proxy(given: GivenOptions, name: "http-proxy" | "socks-proxy"): Address | null {
+  const value = given.once(name);
+  return value === null ? null : parseConnectAddress(value, `--${name}`);
+}
+
+function landlock(given: GivenOptions): LandlockAnswer {
+  const mode = oneOf(given.once("landlock") ?? "required", landlockModes, "--landlock");
+  const rules = given.all.flatMap(({ name, value }) => {
+    const access = accessWords.find((candidate): candidate is AccessWord => candidate === name);
+    return access === undefined ? [] : [{ access, path: absolute(value, `--${name}`) }];
+  });
+  const request = {
+    rules,
+    unixSockets: given.many("unix").map((path) => absolute(path, "--unix")),
+    bindTcp: given.many("bind-tcp").map((port) => integer(port, 0, 65535, "--bind-tcp")),
+    connectTcp: given.many("connect-tcp").map((port) => integer(port, 1, 65535, "--connect-tcp")),
+    scopes: given.many("scope").map((scope): ScopeWord => oneOf(scope, scopeWords, "--scope")),
+    denied: [],
+  };
+  return landlockAnswer({ mode, request, ignoreMissing: given.has("ignore-missing") }, "--landlock");
+}
+
+function variable(assignment: string): Variable {
+  const equals = assignment.indexOf("=");
+  // Without the word that was given: it may be a secret.
+  if (equals === -1) throw new FenceError("FENCE_USAGE", "--env must be NAME=VALUE, got a word without =");
+  if (equals === 0) throw new FenceError("FENCE_USAGE", "--env must be NAME=VALUE, got an empty NAME");
+  return { name: assignment.slice(0, equals), value: assignment.slice(equals + 1) };
+}
+
+export function variableName(name: string, where: string): string {
+  const equals = name.indexOf("=");
+  // Without what follows the =: it may be a secret.
+  if (equals !== -1) throw usage(where, "the name of a variable", `${name.slice(0, equals)}=…`);
+  if (name === "") throw usage(where, "the name of a variable", name);
+  return name;
+}
+
+function absolute(path: string, where: string): string {
+  if (!path.startsWith("/")) throw usage(where, "an absolute path", path);
+  return path;
+}
+
+function integer(value: string, low: number, high: number, where: string): number {
+  if (/^(?:0|[1-9]\d{0,6})$/.test(value) && Number(value) >= low && Number(value) <= high) return Number(value);
+  throw usage(where, `an integer from ${low} to ${high}`, value);
+}
+
+function oneOf<const W extends string>(value: string, words: readonly W[], where: string): W {
+  const found = words.find((candidate) => candidate === value);
+  if (found !== undefined) return found;
+  throw new FenceError("FENCE_USAGE", `${where} must be ${words.join(" or ")}, got ${quoted(value)}`, {
+    hint: wordHint(value, words),
+  });
+}
+
+function usage(where: string, expected: string, got: string): FenceError {
+  return new FenceError("FENCE_USAGE", `${where} must be ${expected}, got ${quoted(got)}`);
+}

@@ -1,0 +1,178 @@
+/**
+ * Finds the program, and explains why it could not be executed.
+ *
+ * Runs:     sandbox, in the set-up Node, which stays unrestricted.
+ * Promises: the program is looked up once, before any restriction; a missing interpreter is told from a missing program.
+ * Source:   execve(2), execvp(3)
+ */
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { FenceError } from "../base/errors.ts";
+import { quoted } from "../base/quote.ts";
+import type { RulesetChoice } from "../landlock/ruleset.ts";
+import type { ProgramStep } from "../plan/exec-plan.ts";
+import { describeFailure, errnoName } from "../sys/errno.ts";
+import { type Executable, executableChain, inDirectory, linkTarget } from "./executable.ts";
+import type { ProgramRequest } from "./request.ts";
+import { allows } from "./ruleset.ts";
+
+const step = "exec";
+/** Where execvp(3) looks when there is no PATH. */
+const defaultPath = "/bin:/usr/bin";
+
+/** How P0 executes the program. `path` and `directory` are the program's PATH and working directory. */
+export function findProgram(program: ProgramRequest, path: string | undefined, directory: string): ProgramStep {
+  const [name] = program.argv;
+  if (name === undefined) {
+    throw new FenceError("FENCE_USAGE", "no PROGRAM was named", { hint: "fence bootstrap --help" });
+  }
+  if (name === "") throw new FenceError("FENCE_PROGRAM_NOT_FOUND", "the name of the program is empty", { step });
+  if (program.kind === "original") {
+    if (name.includes("/")) return { kind: "exec-original", index: program.first };
+    refuseOtherBytes(name);
+  }
+  return { kind: "exec", path: name.includes("/") ? name : search(name, path ?? defaultPath, directory) };
+}
+
+/** U+FFFD is what Node makes of bytes that are not UTF-8: the name that was meant is lost. */
+function refuseOtherBytes(name: string): void {
+  if (!name.includes("\uFFFD")) return;
+  throw new FenceError("FENCE_PROGRAM_NOT_FOUND", "a program whose name is not valid UTF-8 is not searched for", {
+    step,
+    hint: "name it by its path",
+  });
+}
+
+/** As execvp(3), but a script without a #! line is not given to a shell, and directories do not count. */
+function search(name: string, path: string, directory: string): string {
+  const folders = path.split(":");
+  // An empty folder is the working directory, execvp(3).
+  const candidates = folders.map((folder) => `${folder === "" ? "." : folder}/${name}`);
+  let refused: string | null = null;
+  for (const candidate of candidates) {
+    const kind = candidateKind(inDirectory(directory, candidate));
+    if (kind === "executable") return candidate;
+    if (kind === "refused") refused ??= candidate;
+  }
+  if (refused !== null) {
+    throw new FenceError("FENCE_PROGRAM_CANNOT_RUN", `cannot run ${refused}: it may not be executed`, {
+      step,
+      path: refused,
+      hint: `chmod +x ${refused}, on a file system that is not mounted noexec`,
+    });
+  }
+  throw new FenceError("FENCE_PROGRAM_NOT_FOUND", `cannot find ${quoted(name)} in PATH`, {
+    step,
+    path: name,
+    errno: "ENOENT",
+    hint: `none of its ${folders.length} folders has it inside the sandbox: name the program by its path, or set PATH`,
+  });
+}
+
+function candidateKind(path: string): "executable" | "refused" | "none" {
+  try {
+    if (!statSync(path).isFile()) return "none";
+  } catch {
+    return "none"; // whatever the reason, the search goes on as execvp(3) does
+  }
+  try {
+    accessSync(path, constants.X_OK);
+    return "executable";
+  } catch {
+    return "refused";
+  }
+}
+
+/** What P0's failed execve(2) of the program means to the user. */
+export function explainExec(name: string, directory: string, result: number, choice: RulesetChoice): FenceError {
+  const chain = executableChain(name, directory);
+  const errno = errnoName(result);
+  const isMissing = chain[0].kind === "missing" && (errno === "ENOENT" || errno === "ENOTDIR");
+  const { why, hint } = isMissing ? explainMissing(chain[0].path) : explainFailure(errno, chain, choice);
+  const code = isMissing ? "FENCE_PROGRAM_NOT_FOUND" : "FENCE_PROGRAM_CANNOT_RUN";
+  const call = describeFailure("execve", result);
+  return new FenceError(code, `cannot run ${name}: ${call}${why === "" ? "" : `: ${why}`}`, {
+    step,
+    syscall: "execve",
+    path: chain[0].path,
+    errno,
+    ...(hint !== "" && { hint }),
+  });
+}
+
+interface Explanation {
+  /** Empty when the errno says it all. */
+  readonly why: string;
+  readonly hint: string;
+}
+
+function explainMissing(path: string): Explanation {
+  const target = linkTarget(path);
+  const hint = "the program must exist inside the sandbox";
+  return target === null ? { why: "", hint } : { why: `it is a symbolic link to ${target}, which is not there`, hint };
+}
+
+function explainFailure(
+  errno: string,
+  chain: readonly [Executable, ...Executable[]],
+  choice: RulesetChoice,
+): Explanation {
+  if (chain[0].kind === "directory") return { why: "it is a directory", hint: "" };
+  switch (errno) {
+    case "ENOENT":
+      return explainMissingInterpreter(chain);
+    case "EACCES":
+      return explainDenied(chain, choice);
+    case "ENOEXEC":
+      return { why: "it is no program for this machine", hint: "a script needs a #! line" };
+    case "E2BIG":
+      return { why: "its arguments and environment together are too large", hint: "" };
+    default:
+      return { why: "", hint: "" };
+  }
+}
+
+/** ENOENT although the file is there: the kernel means what it should start for it. */
+function explainMissingInterpreter(chain: readonly Executable[]): Explanation {
+  const at = chain.findIndex(({ kind }) => kind === "missing");
+  const [missing, user] = [chain[at], chain[at - 1]];
+  if (missing === undefined || user === undefined) return { why: "", hint: "" };
+  const whose = at === 1 ? "the file is there, but" : `${user.path} is there, but`;
+  if (user.kind === "elf") {
+    return {
+      why: `${whose} its ELF interpreter (the dynamic loader), ${missing.path}, is not`,
+      hint: "bring the loader and its libraries into the sandbox, or link it statically",
+    };
+  }
+  return {
+    why: `${whose} the interpreter of its #! line, ${quoted(missing.path)}, is not`,
+    hint: missing.path.endsWith("\r")
+      ? "the line ends with a carriage return: convert the script to Unix line ends"
+      : "bring the interpreter into the sandbox",
+  };
+}
+
+function explainDenied(chain: readonly Executable[], choice: RulesetChoice): Explanation {
+  const files = chain.map(({ path }) => ({ path, real: realPath(path) }));
+  const denied = files.find(({ path, real }) => real !== null && !allows(choice, "EXECUTE", path, realPath));
+  if (denied !== undefined) {
+    return {
+      why: `no Landlock rule allows to execute ${denied.path}`,
+      hint: `add --rox ${dirname(denied.real ?? denied.path)}`,
+    };
+  }
+  const plain = chain.find(({ kind, hasExecuteBit }) => kind !== "missing" && kind !== "unknown" && !hasExecuteBit);
+  if (plain !== undefined) return { why: `${plain.path} has no execute permission`, hint: `chmod +x ${plain.path}` };
+  return {
+    why: "",
+    hint: "this user may lack the permission, a folder above cannot be searched, or the file system is mounted noexec",
+  };
+}
+
+export function realPath(path: string): string | null {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return null; // not there, so nothing is beneath it
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Reports on the status descriptor: one JSON object a line.
+ *
+ * Runs:     sandbox.
+ * Promises: before the program starts a report that cannot be written is an error; afterwards nobody is left to tell.
+ * Source:   docs/status.md
+ */
+import { writeSync } from "node:fs";
+import { version } from "../base/build.ts";
+import type { FenceError } from "../base/errors.ts";
+import type { LandlockReport } from "../landlock/report.ts";
+import { nodeError } from "../sys/errno.ts";
+
+export interface Isolation {
+  readonly landlock: LandlockReport & { readonly skippedPaths: readonly string[] };
+  readonly seccomp: "default" | "off";
+  readonly noNewPrivs: true;
+}
+
+export type StatusEvent =
+  | { readonly event: "starting"; readonly version: string }
+  | {
+      readonly event: "ready";
+      readonly isolation: Isolation;
+      readonly bridges: readonly object[];
+      readonly repaired: readonly object[];
+    }
+  | ({ readonly event: "failed" } & ReturnType<typeof failureRecord>)
+  | { readonly event: "ended"; readonly bridges: readonly object[] };
+
+export type Report = (event: StatusEvent) => void;
+
+/** `fd` null: nobody asked for reports. `given` is the number by which the user knows the descriptor. */
+export function statusReport(fd: number | null, given = fd): Report {
+  if (fd === null) return () => {};
+  return (event) => {
+    try {
+      writeWhole(fd, Buffer.from(`${JSON.stringify(event)}\n`));
+    } catch (error) {
+      throw nodeError("FENCE_STATUS", `cannot write to status descriptor ${given}`, error, { step: "report" });
+    }
+  };
+}
+
+export const starting: StatusEvent = { event: "starting", version };
+
+export function failed(error: FenceError): StatusEvent {
+  return { event: "failed", ...failureRecord(error) };
+}
+
+function failureRecord(error: FenceError) {
+  const { step = null, syscall = null, path = null, errno = null, hint = null } = error.details;
+  return { code: error.code, exit: error.exitStatus, message: error.message, step, syscall, path, errno, hint };
+}
+
+function writeWhole(fd: number, bytes: Buffer): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+}

@@ -1,0 +1,109 @@
+/**
+ * All bridges of a process: opens their listeners, relays, drains and closes.
+ *
+ * Runs:     host and sandbox. openBridges() before the program starts; the kernel queues until Bridges relays.
+ * Promises: after drain() has answered "drained", nothing that a client or a target has sent was lost by ending here.
+ * Source:   DESIGN.md section 4
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Addon } from "../sys/addon.ts";
+import type { BridgeAddresses } from "./address.ts";
+import { Bridge, type BridgeOptions, type BridgeStatistics, type OpenBridge } from "./bridge.ts";
+import type { RelayContext } from "./direction.ts";
+import { openListeners } from "./listener.ts";
+import { PipePool } from "./pipes.ts";
+import { PollSet } from "./poll-set.ts";
+
+export interface BridgesOptions extends BridgeOptions {
+  /** How long a client may go on sending after it was answered by a target that is gone. */
+  readonly lingerMs: number;
+  /** Whether open bridges keep Node's event loop running. */
+  readonly keepsLoopAlive: boolean;
+}
+
+export const defaultBridgesOptions: BridgesOptions = {
+  connectionLimit: 1024,
+  lingerMs: 30_000,
+  keepsLoopAlive: true,
+  debug: () => {},
+};
+
+export const defaultDrainTimeoutMs = 2000;
+
+const bufferBytes = 128 << 10;
+const smallBufferBytes = 16 << 10;
+const drainCheckMs = 5;
+
+/** Opens every listener, or none. They are closed by Bridges.close(), or by closeListener(). Throws FENCE_LISTEN. */
+export function openBridges(addon: Addon, bridges: readonly BridgeAddresses[]): OpenBridge[] {
+  const listeners = openListeners(
+    addon,
+    bridges.map(({ listen }) => listen),
+  );
+  return bridges.flatMap(({ connect }, index) => {
+    const listener = listeners[index];
+    return listener === undefined ? [] : [{ listener, target: connect }];
+  });
+}
+
+export class Bridges {
+  readonly #pollSet: PollSet;
+  readonly #pipes: PipePool;
+  readonly #bridges: readonly Bridge[];
+  #isClosed = false;
+
+  /** Relays from here on, until close(). Takes the listeners over. */
+  constructor(addon: Addon, bridges: readonly OpenBridge[], options: Partial<BridgesOptions> = {}) {
+    const all = { ...defaultBridgesOptions, ...options };
+    const buffer = new Uint8Array(bufferBytes);
+    addon.ignoreSigpipe();
+    this.#pollSet = new PollSet(addon, all);
+    this.#pipes = new PipePool(addon);
+    const context: RelayContext = {
+      addon,
+      pollSet: this.#pollSet,
+      pipes: this.#pipes,
+      buffer,
+      smallBuffer: buffer.subarray(0, smallBufferBytes),
+      lingerMs: all.lingerMs,
+    };
+    this.#bridges = bridges.map((bridge) => new Bridge(context, bridge, all));
+  }
+
+  statistics(): readonly BridgeStatistics[] {
+    return this.#bridges.map((bridge) => bridge.statistics());
+  }
+
+  /**
+   * Accepts those who wait in the backlogs already and nobody else, and waits until nothing is on its way: everything
+   * received was passed on, and the peers' kernels have it. Connections may stay open for that.
+   */
+  async drain(timeoutMs = defaultDrainTimeoutMs): Promise<"drained" | "timed-out"> {
+    const end = performance.now() + timeoutMs;
+    for (const bridge of this.#bridges) bridge.drain();
+    while (!this.#bridges.every((bridge) => bridge.isDrained)) {
+      if (performance.now() >= end) return "timed-out";
+      // The kernel raises no event for "the peer has it".
+      await delay(drainCheckMs);
+    }
+    return "drained";
+  }
+
+  /** Resolves when nothing has happened on any connection for so long. */
+  async whenQuiet(quietMs: number): Promise<void> {
+    for (;;) {
+      const leftMs = this.#pollSet.lastEventAt + quietMs - performance.now();
+      if (leftMs <= 0) return;
+      await delay(leftMs);
+    }
+  }
+
+  /** Ends every connection, closes the listeners and removes the files of their Unix sockets. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const bridge of this.#bridges) bridge.close();
+    this.#pipes.closeIdle();
+    this.#pollSet.close();
+  }
+}

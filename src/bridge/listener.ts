@@ -1,0 +1,139 @@
+/**
+ * Opens the listening sockets of bridges, and removes the Unix sockets' files again.
+ *
+ * Runs:     host and sandbox, before the program starts. Nothing is accepted here: the kernel queues.
+ * Promises: a Unix socket has mode 0600 from its first moment, is never made through a symbolic link and never in
+ *           place of what was there; on failure nothing stays open and no file stays behind.
+ * Source:   unix(7), bind(2); DESIGN.md section 4
+ */
+import { FenceError } from "../base/errors.ts";
+import type { Addon } from "../sys/addon.ts";
+import { errnoName, systemError } from "../sys/errno.ts";
+import { findFile, removeSocketFile, type SocketFile } from "../sys/relay-socket-file.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { decodePort, encodeAddress, familyOf } from "./sockaddr.ts";
+
+export interface Listener {
+  readonly fd: number;
+  /** With the port that the kernel chose when port 0 was asked for. */
+  readonly address: Address;
+  readonly file: SocketFile | null;
+}
+
+type TcpAddress = Extract<Address, { kind: "tcp" }>;
+type UnixAddress = Extract<Address, { kind: "unix" }>;
+
+const step = "open-bridges";
+const backlog = 4096;
+
+/** One listener for each address, or none at all. The caller closes them. Throws FENCE_LISTEN. */
+export function openListeners(addon: Addon, addresses: readonly Address[]): Listener[] {
+  const listeners: Listener[] = [];
+  try {
+    for (const address of addresses) listeners.push(openListener(addon, address));
+  } catch (error) {
+    for (const listener of listeners) closeListener(addon, listener);
+    throw error;
+  }
+  return listeners;
+}
+
+/** Removes the socket's file, if it is still ours, and closes the descriptor. */
+export function closeListener(addon: Addon, listener: Listener): void {
+  if (listener.file !== null) removeSocketFile(listener.file);
+  addon.closeDescriptor(listener.fd);
+}
+
+function openListener(addon: Addon, address: Address): Listener {
+  const fd = addon.socket(familyOf(address));
+  if (fd < 0) throw cannotListen(address, "socket", fd);
+  try {
+    return address.kind === "unix" ? listenOnPath(addon, fd, address) : listenOnPort(addon, fd, address);
+  } catch (error) {
+    addon.closeDescriptor(fd);
+    throw error;
+  }
+}
+
+function listenOnPort(addon: Addon, fd: number, address: TcpAddress): Listener {
+  check(address, "setsockopt", addon.reuseAddress(fd));
+  check(address, "setsockopt", addon.noDelay(fd));
+  const name = encodeAddress(address);
+  check(address, "bind", addon.bind(fd, name));
+  check(address, "listen", addon.listen(fd, backlog));
+  check(address, "getsockname", addon.socketName(fd, name));
+  return { fd, address: { ...address, port: decodePort(name) }, file: null };
+}
+
+function listenOnPath(addon: Addon, fd: number, address: UnixAddress): Listener {
+  // Linux gives the file the socket's own mode: no moment with another one, and no umask that other threads would see.
+  check(address, "fchmod", addon.setMode(fd, 0o600));
+  check(address, "bind", addon.bind(fd, encodeAddress(address)));
+  const file = madeFile(address);
+  try {
+    check(address, "listen", addon.listen(fd, backlog));
+  } catch (error) {
+    removeSocketFile(file);
+    throw error;
+  }
+  return { fd, address, file };
+}
+
+/** The file that bind(2) has just made, if it is as private as we asked for. */
+function madeFile(address: UnixAddress): SocketFile {
+  const { path } = address;
+  const found = findFile(path);
+  if (found?.type !== "socket") {
+    throw new FenceError("FENCE_LISTEN", `cannot listen on ${formatAddress(address)}: the new socket was replaced`, {
+      step,
+      path,
+      hint: "somebody else changes this directory: choose one that only you can write to",
+    });
+  }
+  if ((found.mode & 0o077) === 0) return { path, device: found.device, inode: found.inode };
+  removeSocketFile(found);
+  throw new FenceError("FENCE_LISTEN", `cannot listen on ${formatAddress(address)}: others could connect to it`, {
+    step,
+    path,
+    hint: "this file system keeps no file modes: choose a path on another one",
+  });
+}
+
+function check(address: Address, syscall: string, result: number): void {
+  if (result < 0) throw cannotListen(address, syscall, result);
+}
+
+function cannotListen(address: Address, syscall: string, result: number): FenceError {
+  const hint = address.kind === "unix" ? pathHint(address.path, errnoName(result)) : portHints[errnoName(result)];
+  return systemError("FENCE_LISTEN", `cannot listen on ${formatAddress(address)}`, syscall, result, {
+    step,
+    ...(address.kind === "unix" && { path: address.path }),
+    ...(hint !== undefined && { hint }),
+  });
+}
+
+const portHints: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another process listens on this port: stop it or choose another port",
+  EADDRNOTAVAIL: "the loopback interface of this network namespace is down or lacks the address: ip link set lo up",
+  EAFNOSUPPORT: "this kernel has no IPv6: use an IPv4 address",
+  EACCES: "a port below 1024 needs CAP_NET_BIND_SERVICE: choose a higher one",
+};
+
+function pathHint(path: string, errno: string): string | undefined {
+  if (errno !== "EADDRINUSE") return pathHints[errno];
+  return takenHints[findFile(path)?.type ?? "other"];
+}
+
+const takenHints = {
+  socket: "a socket is there already: stop the process that listens on it, or remove the file when there is none",
+  "symbolic link": "the path is a symbolic link: name a path that does not exist",
+  other: "the path exists and is no socket: name a path that does not exist",
+};
+
+const pathHints: Readonly<Record<string, string>> = {
+  ENOENT: "the directory does not exist",
+  ENOTDIR: "a part of the path is not a directory",
+  EACCES: "the directory is not writable for this user",
+  EPERM: "the directory is not writable for this user",
+  EROFS: "the directory is on a read-only file system",
+};

@@ -1,0 +1,136 @@
+/**
+ * One epoll set for all sockets of all bridges, driven by Node's event loop, so that timers and signals keep working.
+ *
+ * Runs:     host and sandbox.
+ * Promises: no socket starves another: one turn serves every ready socket once, and after a few turns the event loop
+ *           has its share; an event never reaches another socket than its own, even when the descriptor's number is reused.
+ * Source:   epoll(7)
+ */
+import { bug } from "../base/errors.ts";
+import type { Addon } from "../sys/addon.ts";
+import { describeFailure } from "../sys/errno.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "./epoll.ts";
+
+export interface Watched {
+  /** With the EPOLL* bits that are true now. */
+  onEvents(events: number): void;
+}
+
+export interface Resumable {
+  resume(): void;
+}
+
+const eventsPerTurn = 256;
+const turnsInARow = 8;
+const retryAfterMs = 50;
+
+export class PollSet {
+  readonly #addon: Addon;
+  readonly #epoll: number;
+  readonly #watch: number;
+  readonly #pairs = new Int32Array(2 * eventsPerTurn);
+  /** By id, never by descriptor: an event may come late, for a descriptor that is closed and its number reused. */
+  readonly #watched = new Map<number, Watched>();
+  #lastId = 0;
+  #queue: Resumable[] = [];
+  #late: Resumable[] = [];
+  #lateTimer: NodeJS.Timeout | null = null;
+  #continuation: NodeJS.Immediate | null = null;
+  /** When something last happened, on the clock of performance.now(). */
+  lastEventAt = performance.now();
+
+  constructor(addon: Addon, options: { readonly keepsLoopAlive: boolean }) {
+    this.#addon = addon;
+    this.#epoll = checked("epoll_create1", addon.epollCreate());
+    this.#watch = checked(
+      "uv_poll_start",
+      addon.watch(this.#epoll, () => this.#run(), options.keepsLoopAlive),
+    );
+  }
+
+  /** The id to change or remove it by, or -errno. */
+  add(fd: number, events: number, watched: Watched): number {
+    const id = this.#nextId();
+    const result = this.#addon.epollControl(this.#epoll, EPOLL_CTL_ADD, fd, events, id);
+    if (result < 0) return result;
+    this.#watched.set(id, watched);
+    return id;
+  }
+
+  /** Also reports anew what is true already. */
+  change(fd: number, events: number, id: number): void {
+    checked("epoll_ctl", this.#addon.epollControl(this.#epoll, EPOLL_CTL_MOD, fd, events, id));
+  }
+
+  /** For a descriptor that stays open. */
+  remove(fd: number, id: number): void {
+    checked("epoll_ctl", this.#addon.epollControl(this.#epoll, EPOLL_CTL_DEL, fd, 0, id));
+    this.forget(id);
+  }
+
+  /** For a descriptor that is closed at once: the kernel then removes it by itself. */
+  forget(id: number): void {
+    this.#watched.delete(id);
+  }
+
+  /** Resumes in the next turn: for what has had its share and could go on. */
+  requeue(resumable: Resumable): void {
+    this.#queue.push(resumable);
+  }
+
+  /** Resumes after a while: for what lacks memory. */
+  retryLater(resumable: Resumable): void {
+    this.#late.push(resumable);
+    this.#lateTimer ??= setTimeout(() => this.#retry(), retryAfterMs).unref();
+  }
+
+  close(): void {
+    if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
+    if (this.#continuation !== null) clearImmediate(this.#continuation);
+    this.#addon.unwatch(this.#watch);
+    this.#addon.closeDescriptor(this.#epoll);
+  }
+
+  #nextId(): number {
+    do this.#lastId = (this.#lastId + 1) & 0x7fffffff;
+    while (this.#watched.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  #retry(): void {
+    this.#lateTimer = null;
+    this.#queue.push(...this.#late.splice(0));
+    this.#run();
+  }
+
+  #run(): void {
+    for (let turn = 0; turn < turnsInARow; turn++) {
+      if (!this.#turn()) return;
+    }
+    if (this.#queue.length > 0) this.#continuation ??= setImmediate(() => this.#continue());
+  }
+
+  #continue(): void {
+    this.#continuation = null;
+    this.#run();
+  }
+
+  /** True when there may be more to do. */
+  #turn(): boolean {
+    const queue = this.#queue;
+    if (queue.length > 0) this.#queue = [];
+    const count = checked("epoll_wait", this.#addon.epollWait(this.#epoll, this.#pairs));
+    for (let at = 0; at < 2 * count; at += 2) {
+      this.#watched.get(this.#pairs[at] ?? 0)?.onEvents(this.#pairs[at + 1] ?? 0);
+    }
+    for (const resumable of queue) resumable.resume();
+    if (count > 0) this.lastEventAt = performance.now();
+    return count > 0 || this.#queue.length > 0;
+  }
+}
+
+/** These calls fail only when a descriptor is not what we think it is. */
+function checked(syscall: string, result: number): number {
+  if (result < 0) throw bug(describeFailure(syscall, result));
+  return result;
+}

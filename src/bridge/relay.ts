@@ -1,0 +1,213 @@
+/**
+ * One connection of a bridge: the client's socket, the target's, and the two directions between them.
+ *
+ * Runs:     host and sandbox.
+ * Promises: a half-close is passed on as one and the other direction goes on as long as it likes; a reset is passed on
+ *           as a reset, and only when nothing is unsent, unless the client gave up while the target did not read.
+ * Source:   DESIGN.md section 4, tcp(7), unix(7)
+ */
+import type { Address } from "./address.ts";
+import { type ByteCount, Direction, type RelayContext } from "./direction.ts";
+import { Endpoint, type EventTarget } from "./endpoint.ts";
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from "./epoll.ts";
+import { EPIPE, isShortage } from "./errno.ts";
+import type { Resumable } from "./poll-set.ts";
+import { endingOf } from "./states.ts";
+
+export interface RelaySocket {
+  readonly fd: number;
+  readonly kind: Address["kind"];
+}
+
+export interface RelayOwner {
+  readonly toTarget: ByteCount;
+  readonly toClient: ByteCount;
+  /** The target's connect(2) has failed with this errno (a negative result). The relay is closed. */
+  onRefused(syscall: string, result: number): void;
+  /** Both sockets are closed. */
+  onClosed(relay: Relay): void;
+}
+
+/** There is something to read, be it the end. */
+const inputEvents = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+/** More than readable: after a short read there may still be an end to be read. */
+const moreEvents = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+export class Relay implements EventTarget, Resumable {
+  readonly #context: RelayContext;
+  readonly #owner: RelayOwner;
+  readonly #client: Endpoint;
+  readonly #target: Endpoint;
+  readonly #up: Direction;
+  readonly #down: Direction;
+  #isConnected: boolean;
+  /** Of the client, while the target was not connected. */
+  #earlyEvents = 0;
+  #isClosed = false;
+  #lingerTimer: NodeJS.Timeout | null = null;
+
+  /** From here on the relay owns both descriptors. A target that is not connected yet becomes writable when it is. */
+  constructor(
+    context: RelayContext,
+    ends: { readonly client: RelaySocket; readonly target: RelaySocket & { readonly isConnected: boolean } },
+    owner: RelayOwner,
+  ) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#isConnected = ends.target.isConnected;
+    this.#client = new Endpoint(ends.client.fd, ends.client.kind, context.pollSet, this);
+    this.#target = new Endpoint(ends.target.fd, ends.target.kind, context.pollSet, this);
+    const settle = () => this.#settle();
+    const [client, target] = [this.#client, this.#target];
+    this.#up = new Direction(context, { source: client, sink: target }, owner.toTarget, settle);
+    this.#down = new Direction(context, { source: target, sink: client }, owner.toClient, settle);
+  }
+
+  /** Begins to watch both sockets; later, when the kernel lacks memory for that. */
+  start(): void {
+    const result = this.#isClosed ? 0 : Math.min(this.#target.watch(), this.#client.watch());
+    if (isShortage(result)) this.#context.pollSet.retryLater(this);
+    else if (result < 0) this.refuse("epoll_ctl", result);
+  }
+
+  resume(): void {
+    this.start();
+  }
+
+  get isDrained(): boolean {
+    return this.#isClosed || (this.#isConnected && this.#up.isDrained && this.#down.isDrained);
+  }
+
+  onEvents(from: Endpoint, events: number): void {
+    if (this.#isClosed) return;
+    if (!this.#isConnected && !this.#connected(from, events)) return;
+    if ((events & (EPOLLRDHUP | EPOLLERR)) === EPOLLRDHUP) from.hasEnded = true;
+    if ((events & EPOLLHUP) !== 0) from.isGone = true;
+    const fromClient = from === this.#client;
+    const reading = fromClient ? this.#up : this.#down;
+    const writing = fromClient ? this.#down : this.#up;
+    if (fromClient && (events & EPOLLERR) !== 0 && this.#clientGaveUp()) {
+      this.#abort();
+      return;
+    }
+    if ((events & inputEvents) !== 0 && !reading.isBlocked) reading.pump((events & moreEvents) !== 0);
+    const wakes = writing.isBlocked && (events & (EPOLLOUT | EPOLLHUP)) !== 0;
+    if (from.isGone) writing.loseSink();
+    if (wakes) writing.pump(true);
+    this.#settle();
+  }
+
+  /** Closes both sockets; what is unsent stays with the kernel. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#lingerTimer !== null) clearTimeout(this.#lingerTimer);
+    this.#up.end();
+    this.#down.end();
+    for (const end of [this.#client, this.#target]) {
+      end.forget();
+      this.#context.addon.closeDescriptor(end.fd);
+    }
+    this.#owner.onClosed(this);
+  }
+
+  /** The first event of a target that was not connected yet tells how that went. Until then the client waits. */
+  #connected(from: Endpoint, events: number): boolean {
+    if (from === this.#client) {
+      this.#earlyEvents |= events;
+      return false;
+    }
+    const error = (events & (EPOLLERR | EPOLLHUP)) === 0 ? 0 : this.#context.addon.takeError(from.fd);
+    if (error !== 0) {
+      this.refuse("connect", -error);
+      return false;
+    }
+    this.#isConnected = true;
+    if (this.#earlyEvents !== 0) this.onEvents(this.#client, this.#earlyEvents);
+    return !this.#isClosed;
+  }
+
+  /** Resets the client, because the target refused. */
+  refuse(syscall: string, result: number): void {
+    if (this.#client.kind === "tcp") this.#context.addon.resetOnClose(this.#client.fd);
+    this.close();
+    this.#owner.onRefused(syscall, result);
+  }
+
+  /**
+   * The client has reset the connection while the target does not read, so that the end of what it sent is not in
+   * sight. EPIPE: it had sent its end before, and only its answer has no reader.
+   */
+  #clientGaveUp(): boolean {
+    if (!this.#up.isBlocked || this.#up.state !== "open" || this.#client.kind !== "tcp") return false;
+    const error = this.#context.addon.takeError(this.#client.fd);
+    return error !== 0 && error !== EPIPE;
+  }
+
+  #abort(): void {
+    if (this.#target.kind === "tcp") this.#context.addon.resetOnClose(this.#target.fd);
+    this.close();
+  }
+
+  #settle(): void {
+    if (this.#isClosed) return;
+    switch (endingOf(this.#up.state, this.#down.state)) {
+      case "none":
+        break;
+      case "close":
+        this.close();
+        break;
+      case "reset-target":
+        this.#reset(this.#target);
+        break;
+      case "reset-client":
+        this.#resetClient();
+        break;
+      case "leave-target":
+        if (this.#hasTaken(this.#target)) this.close();
+        else this.#linger(this.#target);
+        break;
+      case "linger":
+        this.#linger(this.#client);
+        break;
+    }
+  }
+
+  /**
+   * A target that has answered and closed without reading on resets the connection, too. A client that is busy sending
+   * would lose that answer to a reset: it gets the end instead, and time.
+   */
+  #resetClient(): void {
+    this.#up.loseSink();
+    this.#up.pump(true);
+    if (this.#up.hasLost && this.#down.received > 0) {
+      this.#down.shutInstead();
+      this.#settle();
+    } else this.#reset(this.#client);
+  }
+
+  /** Closes both, with a reset for this one as soon as nothing is unsent to it. */
+  #reset(end: Endpoint): void {
+    const { addon } = this.#context;
+    if (!this.#hasTaken(end)) {
+      end.awaitSent(addon);
+      return;
+    }
+    if (end.kind === "tcp") addon.resetOnClose(end.fd);
+    this.close();
+  }
+
+  /** Looks again after a while whether this end has taken everything, and then resets it. */
+  #linger(end: Endpoint): void {
+    this.#lingerTimer ??= setTimeout(() => {
+      this.#lingerTimer = null;
+      if (this.#hasTaken(end)) this.#reset(end);
+      else this.#linger(end);
+    }, this.#context.lingerMs).unref();
+  }
+
+  /** Nothing is unsent. What a Unix socket was sent is its peer's already. */
+  #hasTaken(end: Endpoint): boolean {
+    return end.kind === "unix" || end.isGone || this.#context.addon.unsent(end.fd) <= 0;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Picks the role, reports errors, exits. Nothing else exits.
+ *
+ * Runs:     host and sandbox: in the Node that the stub became.
+ * Promises: every way out has one report and the exit status of docs/errors.md.
+ */
+import { writeSync } from "node:fs";
+import { isSea } from "node:sea";
+import { buildId, version } from "./base/build.ts";
+import { FenceError } from "./base/errors.ts";
+import { wordHint } from "./base/nearest-word.ts";
+import { bootstrap } from "./bootstrap/bootstrap.ts";
+import { parseBootstrap } from "./bootstrap/options.ts";
+import { runBridge } from "./bridge/run-bridge.ts";
+import { asFenceError, errorText } from "./cli/error-text.ts";
+import { bootstrapHelp, bridgeHelp, generalHelp } from "./cli/help.ts";
+import { loadAddon } from "./sys/addon.ts";
+import { type StubDescriptors, takeStubDescriptors, WaitingProcess } from "./sys/stub.ts";
+
+/** process.argv also holds the executable's path, which P0's own arguments lack. */
+const ownArguments = 2;
+/** P0's argument 0 is the executable, argument 1 the word `bootstrap`. */
+const firstOption = 2;
+const commands = ["bootstrap", "bridge", "--help", "--version"];
+
+type Say = (text: string) => void;
+const say: Say = (text) => write(1, text);
+
+async function main(): Promise<number> {
+  const stub = takeStubDescriptors(process.env);
+  const [command, ...args] = process.argv.slice(ownArguments);
+  switch (command) {
+    case "bootstrap":
+      return runBootstrap(fromStub(stub), args);
+    case "bridge":
+      return bridge(fromStub(stub), args);
+    case "--version":
+      say(onlyWord(args, "--json") ? `${JSON.stringify(identity())}\n` : `fence ${version}\n`);
+      return 0;
+    case "--help":
+      onlyWord(args, null);
+      say(generalHelp);
+      return 0;
+    case undefined:
+      throw new FenceError("FENCE_USAGE", "no command was given", { hint: "fence --help" });
+    default:
+      throw new FenceError("FENCE_USAGE", `unknown command ${JSON.stringify(command)}`, {
+        hint: wordHint(command, commands),
+      });
+  }
+}
+
+/** The report must be out before P0 ends: the sandbox may end with it. */
+async function runBootstrap(stub: StubDescriptors, args: readonly string[]): Promise<number> {
+  const addon = loadAddon(`/proc/self/fd/${stub.addon}`);
+  const waiting = new WaitingProcess(addon, stub);
+  try {
+    const command = parseBootstrap(args, firstOption);
+    if (command.help) {
+      say(bootstrapHelp);
+      waiting.exit(0);
+      return 0;
+    }
+    const debug = command.debug ? (text: string) => write(2, text) : null;
+    await bootstrap({ addon, waiting, environment: process.env, debug }, command);
+    return 0;
+  } catch (thrown) {
+    const error = asFenceError(thrown);
+    write(2, errorText(error));
+    waiting.exit(error.exitStatus);
+    return error.exitStatus;
+  }
+}
+
+async function bridge(stub: StubDescriptors, args: readonly string[]): Promise<number> {
+  if (args[0] === "--help") {
+    say(bridgeHelp);
+    return 0;
+  }
+  return runBridge(args, loadAddon(`/proc/self/fd/${stub.addon}`), say);
+}
+
+/** Whether the one word that may follow is there; any other is an error. */
+function onlyWord(args: readonly string[], allowed: string | null): boolean {
+  const [word, ...more] = args;
+  const other = word === allowed ? more[0] : word;
+  if (other === undefined) return word !== undefined;
+  throw new FenceError("FENCE_USAGE", `unknown option ${JSON.stringify(other)}`, {
+    hint: allowed === null ? "nothing may follow" : wordHint(other, [allowed]),
+  });
+}
+
+function identity() {
+  return { version, buildId, node: process.version, sea: isSea() };
+}
+
+function fromStub(stub: StubDescriptors | null): StubDescriptors {
+  if (stub !== null) return stub;
+  throw new FenceError("FENCE_STUB", "this command works only in the packed executable", { hint: "run dist/fence" });
+}
+
+/** Synchronous, and to the descriptor itself: process.stdout and process.stderr cost the bootstrap a millisecond. */
+function write(fd: number, text: string): void {
+  try {
+    writeSync(fd, text);
+  } catch {
+    // A closed or full standard stream: there is nobody to tell.
+  }
+}
+
+process.on("uncaughtException", (thrown) => {
+  write(2, errorText(asFenceError(thrown)));
+  process.exit(asFenceError(thrown).exitStatus);
+});
+
+main().then(
+  (status) => process.exit(status),
+  (thrown) => {
+    const error = asFenceError(thrown);
+    write(2, errorText(error));
+    process.exit(error.exitStatus);
+  },
+);

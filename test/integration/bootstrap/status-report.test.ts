@@ -1,0 +1,38 @@
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { expect, onTestFinished, test } from "vitest";
+import { starting, statusReport } from "../../../src/bootstrap/status.ts";
+import { files } from "./files.ts";
+
+function opened(path: string, flags: string): number {
+  const fd = openSync(path, flags);
+  onTestFinished(() => closeSync(fd));
+  return fd;
+}
+
+test("each report is one line of JSON", () => {
+  const path = files().make("status", "");
+  const report = statusReport(opened(path, "w"));
+  report(starting);
+  report({ event: "ended", bridges: [{ listen: "unix:/a\nb" }] });
+  const lines = readFileSync(path, "utf8").split("\n");
+  expect(lines.slice(0, 2).map((line) => JSON.parse(line))).toEqual([
+    { event: "starting", version: "0.0.0-source" },
+    { event: "ended", bridges: [{ listen: "unix:/a\nb" }] },
+  ]);
+  expect(lines.slice(2)).toEqual([""]);
+});
+
+test("a report that cannot be written is an error, whatever the reason", () => {
+  const readOnly = opened(files().make("status", ""), "r");
+  for (const [fd, errno] of [
+    [readOnly, "EBADF"],
+    [opened("/dev/full", "w"), "ENOSPC"],
+  ] as const) {
+    expect(() => statusReport(fd)(starting)).toThrow(
+      expect.objectContaining({
+        code: "FENCE_STATUS",
+        message: expect.stringContaining(`cannot write to status descriptor ${fd}: write: ${errno}`),
+      }),
+    );
+  }
+});

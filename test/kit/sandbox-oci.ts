@@ -1,0 +1,63 @@
+/**
+ * A container of a scratch image: crun with a root that holds nothing but fence, the probe and its helper.
+ *
+ * Runs:     in tests, as root.
+ * Promises: nothing of the container is left; the host's cgroups are not touched.
+ * Source:   https://github.com/opencontainers/runtime-spec
+ */
+import { randomUUID } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { folder, host, inside, type Place } from "./sandbox.ts";
+
+export interface ContainerOptions {
+  readonly env?: readonly string[];
+  readonly capabilities?: readonly string[];
+  readonly user?: { readonly uid: number; readonly gid: number };
+}
+
+/** crun refuses hosts that mount both versions of cgroups: in a mount namespace of its own it sees one. */
+const oneCgroupVersion = "umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup";
+
+export const crunNeeds = ["root", "crun", "unshare"] as const;
+
+export function container(options: ContainerOptions = {}): Place {
+  return {
+    ...inside,
+    enter: (command) => {
+      const bundle = folder();
+      mkdirSync(join(bundle, "rootfs"));
+      writeFileSync(join(bundle, "config.json"), JSON.stringify(config(command, options)));
+      const crun = ["crun", "--root", join(bundle, "state"), "--cgroup-manager=disabled"];
+      const start = [...crun, "run", "--bundle", bundle, randomUUID()];
+      return ["unshare", "--mount", "sh", "-c", `${oneCgroupVersion} && exec "$@"`, "sh", ...start];
+    },
+  };
+}
+
+function config(args: readonly string[], { env = [], capabilities = [], user = { uid: 0, gid: 0 } }: ContainerOptions) {
+  const names = Object.keys(inside) as (keyof typeof inside)[];
+  return {
+    ociVersion: "1.0.2",
+    process: {
+      terminal: false,
+      user,
+      args,
+      env,
+      cwd: "/",
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+    },
+    root: { path: "rootfs", readonly: true },
+    mounts: [
+      { destination: "/proc", type: "proc", source: "proc" },
+      { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "size=64k"] },
+      ...names.map((name) => ({
+        destination: inside[name],
+        type: "bind",
+        source: host[name],
+        options: ["bind", "ro"],
+      })),
+    ],
+    linux: { namespaces: ["pid", "mount", "network", "ipc", "uts"].map((type) => ({ type })) },
+  };
+}

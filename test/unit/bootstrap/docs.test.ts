@@ -1,0 +1,124 @@
+import { describe, expect, test } from "vitest";
+import { FenceError } from "../../../src/base/errors.ts";
+import { optionNames } from "../../../src/bootstrap/command-line.ts";
+import { environmentChange } from "../../../src/bootstrap/environment.ts";
+import { parseJsonPlan } from "../../../src/bootstrap/json-plan.ts";
+import { parseBootstrap } from "../../../src/bootstrap/options.ts";
+import { failed, type Isolation, type StatusEvent, starting } from "../../../src/bootstrap/status.ts";
+import type { BridgeStatistics } from "../../../src/bridge/bridge.ts";
+import { errata } from "../../../src/landlock/errata.ts";
+import { describeLandlock } from "../../../src/landlock/report.ts";
+import { emptyRequest } from "../../../src/landlock/request.ts";
+import { chooseRuleset } from "../../../src/landlock/ruleset.ts";
+import { docExamples, docTable, docText } from "../../kit/docs.ts";
+
+test("docs/options.md names the options, each and no other", () => {
+  const named = docText("options.md").match(/(?<=`)--[a-z-]+/g) ?? [];
+  expect([...new Set(named)].toSorted()).toEqual(optionNames.map((name) => `--${name}`).toSorted());
+});
+
+describe("docs/plan.md", () => {
+  const nowhere = { kind: "original", first: 2, argv: [] } as const;
+  const rows = docTable("plan.md", "key");
+  const parse = (plan: object) => parseJsonPlan(JSON.stringify({ version: 1, ...plan }), nowhere);
+
+  test("lists the keys, each and no other", () => {
+    expect(rows.map(([key]) => key)).toEqual(knownKeys());
+  });
+
+  /** The hint of a far-fetched key is the list of all. */
+  function knownKeys(): readonly string[] {
+    try {
+      parse({ "a key that is like none": 1 });
+    } catch (error) {
+      if (error instanceof FenceError) return (error.details.hint ?? "").replace("valid: ", "").split(", ");
+    }
+    return [];
+  }
+
+  test("gives the defaults that absent keys have", () => {
+    for (const [key = "", , value = ""] of rows) {
+      if (key === "version") expect(value).toBe("required");
+      else expect({ key, request: parse({ [key]: JSON.parse(value) }) }).toEqual({ key, request: parse({}) });
+    }
+  });
+
+  test("names options that exist, and all that a plan can replace", () => {
+    const named = rows.flatMap((row) => row[3]?.match(/[a-z]+(?:-[a-z]+)*/g) ?? []);
+    expect(named.filter((name) => !optionNames.some((option) => option === name))).toEqual([]);
+    const others = ["plan", "plan-fd", "status-fd", "debug", "help", "clear-env", "rox", "rw", "rwx"];
+    expect(optionNames.filter((option) => !named.includes(option) && !others.includes(option))).toEqual([]);
+  });
+
+  test("shows a plan that is one", () => {
+    const [example] = docExamples("plan.md");
+    expect(parse(example as object).program.argv).toEqual(["npm", "ci"]);
+  });
+});
+
+describe("docs/environment.md", () => {
+  test("lists the variables that fence sets or repairs, and their values", () => {
+    const request = parseBootstrap(["--http-proxy", "unix:/h", "--socks-proxy", "unix:/s", "program"], 2).request;
+    const inherited = { TMPDIR: "/gone", XDG_RUNTIME_DIR: "/gone", HOME: "/gone" };
+    const facts = { isDirectory: () => false, isWritableDirectory: (path: string) => path === "/tmp" };
+    const changes = environmentChange(request, inherited, facts).steps.map((step) => {
+      if (step.kind === "clear-env") throw new Error("everything is cleared");
+      return [step.name, step.kind === "set-env" ? step.value : "removed"];
+    });
+    const listed = docTable("environment.md", "variable").flatMap(([names = "", value = ""]) => {
+      const [, quoted = value] = /^`([^`]*)`/.exec(value) ?? [];
+      return names.split(/`? `?/).map((name) => [name.replaceAll("`", ""), quoted]);
+    });
+    expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(changes));
+  });
+});
+
+describe("docs/status.md", () => {
+  const examples = docExamples("status.md") as readonly (Record<string, unknown> & { event: string })[];
+  const example = (event: StatusEvent["event"]) => examples.find((candidate) => candidate.event === event) ?? {};
+  const shape = (value: object) => Object.keys(value).toSorted();
+  const everyEvent = { starting: 1, ready: 1, failed: 1, ended: 1 } satisfies Record<StatusEvent["event"], 1>;
+
+  test("lists every event, and shows one of each", () => {
+    expect(docTable("status.md", "event").map(([event]) => event)).toEqual(Object.keys(everyEvent));
+    expect(examples.map(({ event }) => event)).toEqual(Object.keys(everyEvent));
+  });
+
+  test("shows the members that the reports have", () => {
+    expect(shape(example("starting"))).toEqual(shape(starting));
+    expect(shape(example("failed"))).toEqual(shape(failed(new FenceError("FENCE_USAGE", "x"))));
+    const ready = example("ready") as { isolation: Isolation; repaired: object[]; bridges: object[] };
+    const landlock = describeLandlock(chooseRuleset(emptyRequest, 1, "required"), 0);
+    expect(shape(ready)).toEqual(["bridges", "event", "isolation", "repaired"]);
+    expect(shape(ready.isolation)).toEqual(["landlock", "noNewPrivs", "seccomp"]);
+    expect(shape(ready.isolation.landlock)).toEqual(shape({ ...landlock, skippedPaths: [] }));
+    expect(ready.isolation.landlock.errata.map(({ number }) => number)).toEqual([errata.at(-1)?.number]);
+  });
+
+  test("shows a bridge's statistics", () => {
+    const statistics: BridgeStatistics = {
+      listen: "",
+      connect: "",
+      accepted: 0,
+      refused: 0,
+      open: 0,
+      bytesToTarget: 0,
+      bytesToClient: 0,
+    };
+    const { bridges } = example("ended") as { bridges: object[] };
+    expect(bridges.map(shape)).toEqual([shape(statistics)]);
+  });
+
+  test("explains every member of the ready report", () => {
+    const explained = docTable("status.md", "member").map(([member = ""]) => member);
+    const { isolation } = example("ready") as { isolation: Isolation };
+    const members = [
+      ...Object.keys(isolation.landlock).map((name) => `isolation.landlock.${name}`),
+      "isolation.seccomp",
+      "isolation.noNewPrivs",
+      "bridges",
+      "repaired",
+    ];
+    expect(explained).toEqual(members);
+  });
+});

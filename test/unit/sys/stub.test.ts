@@ -1,0 +1,154 @@
+import { describe, expect, test } from "vitest";
+import { FenceError } from "../../../src/base/errors.ts";
+import type { Addon } from "../../../src/sys/addon.ts";
+import { protocol, takeStubDescriptors, WaitingProcess } from "../../../src/sys/stub.ts";
+import { readHeader } from "../../kit/c-header.ts";
+
+const offsets = readHeader("stub/protocol.h").structs["message"]?.offsets ?? {};
+
+interface Message {
+  readonly kind: number;
+  readonly value?: number;
+  readonly step?: number;
+  readonly index?: number;
+  readonly error?: number;
+  readonly descriptor?: number;
+}
+
+interface Sent {
+  readonly kind: number;
+  readonly value: number;
+  readonly descriptors: readonly number[];
+}
+
+/** P0 as the addon shows it: `answers` are what it says, one at each receive; a number is a result without a message. */
+function waiting(answers: readonly (Message | number)[], doors: Partial<Addon> = {}) {
+  const sent: Sent[] = [];
+  const closed: number[] = [];
+  const left = [...answers];
+  const addon = {
+    sendMessage(_: number, bytes: Buffer, first: number, second: number) {
+      expect(bytes.length).toBe(protocol.messageBytes);
+      expect(bytes.readUInt32LE(offsets["magic"])).toBe(protocol.magic);
+      const [kind, value] = [bytes.readUInt32LE(offsets["kind"]), bytes.readUInt32LE(offsets["value"])];
+      sent.push({ kind, value, descriptors: [first, second] });
+      return bytes.length;
+    },
+    receiveMessage(_: number, bytes: Buffer, descriptor: Int32Array) {
+      const message = left.shift() ?? 0;
+      if (typeof message === "number") return message;
+      const { descriptor: carried = -1, ...numbers } = { magic: protocol.magic, ...message };
+      for (const [name, number] of Object.entries(numbers)) bytes.writeUInt32LE(number, offsets[name]);
+      descriptor[0] = carried;
+      return bytes.length;
+    },
+    sealedFile: () => 40,
+    closeDescriptor: (fd: number) => closed.push(fd),
+    watch(_: number, readable: () => void) {
+      queueMicrotask(readable);
+      return 1;
+    },
+    unwatch: () => 0,
+    ...doors,
+  };
+  return { process: new WaitingProcess(addon as unknown as Addon, { addon: 3, socket: 4, program: 5 }), sent, closed };
+}
+
+function failure(act: () => unknown): FenceError {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof FenceError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+describe("the stub's descriptors", () => {
+  test("are taken out of the environment", () => {
+    const environment = { FENCE_STUB: "7,8,9", HOME: "/" };
+    expect(takeStubDescriptors(environment)).toEqual({ addon: 7, socket: 8, program: 9 });
+    expect(environment).toEqual({ HOME: "/" });
+  });
+
+  test("may be none but the addon's", () => {
+    expect(takeStubDescriptors({ FENCE_STUB: "7,-1,-1" })).toEqual({ addon: 7, socket: -1, program: -1 });
+  });
+
+  test.for([undefined, "", "7", "7,8", "-1,8,9", "7,8,9,10", "7,8,x", " 7,8,9"])(
+    "are none when they are %o",
+    (given) => {
+      expect(takeStubDescriptors(given === undefined ? {} : { FENCE_STUB: given })).toBeNull();
+    },
+  );
+});
+
+describe("a descriptor of the caller's", () => {
+  test("is asked for by its number and comes as another", () => {
+    const { process, sent } = waiting([{ kind: protocol.kinds.taken, descriptor: 11 }]);
+    expect(process.takeDescriptor(6, "--status-fd")).toBe(11);
+    expect(sent).toEqual([{ kind: protocol.kinds.take, value: 6, descriptors: [-1, -1] }]);
+  });
+
+  test("that is not open is a mistake of the user's, and named", () => {
+    const { process } = waiting([{ kind: protocol.kinds.taken, error: 9 }]);
+    const error = failure(() => process.takeDescriptor(6, "--status-fd"));
+    expect(error).toMatchObject({ code: "FENCE_USAGE", message: "--status-fd must be an open descriptor, got 6" });
+    expect(error.details.errno).toBe("EBADF");
+  });
+});
+
+describe("the exec plan", () => {
+  const plan = Buffer.from("a plan");
+
+  test("is handed over with its size, as a sealed file beside the ruleset, and the file is closed", () => {
+    const { process, sent, closed } = waiting([]);
+    process.start(plan, 20);
+    expect(sent).toEqual([{ kind: protocol.kinds.execPlan, value: plan.length, descriptors: [40, 20] }]);
+    expect(closed).toEqual([40]);
+  });
+
+  test("that cannot be made a file is not handed over", () => {
+    const { process, sent } = waiting([], { sealedFile: () => -24 });
+    expect(failure(() => process.start(plan, -1)).message).toBe(
+      "cannot make the exec plan's memory file: memfd_create: EMFILE (too many open files)",
+    );
+    expect(sent).toEqual([]);
+  });
+
+  test("cannot be handed to a process that has ended", () => {
+    const { process } = waiting([], { sendMessage: () => -32 });
+    expect(failure(() => process.start(plan, -1))).toMatchObject({
+      code: "FENCE_EXEC_PLAN",
+      message: "the process that becomes the program has ended: sendmsg: EPIPE (broken pipe)",
+    });
+  });
+});
+
+describe("the outcome", () => {
+  test("is the program when the socket closes; P0 is not told to exit any more", async () => {
+    const { process, sent } = waiting([0]);
+    expect(await process.started()).toBeNull();
+    process.exit(125);
+    expect(sent).toEqual([]);
+  });
+
+  test("is the step that failed, with its errno as system calls return it; P0 then exits as it is told", async () => {
+    const { process, sent } = waiting([{ kind: protocol.kinds.failed, step: 0xb0, index: 6, error: 2 }]);
+    expect(await process.started()).toEqual({ type: 0xb0, index: 6, result: -2 });
+    process.exit(127);
+    expect(sent).toEqual([{ kind: protocol.kinds.exit, value: 127, descriptors: [-1, -1] }]);
+  });
+
+  test("cannot be heard when the socket fails", async () => {
+    await expect(waiting([-104]).process.started()).rejects.toMatchObject({ code: "FENCE_EXEC_PLAN" });
+    await expect(waiting([], { watch: () => -9 }).process.started()).rejects.toMatchObject({ code: "FENCE_EXEC_PLAN" });
+  });
+
+  test.for([{ kind: 99 }, { kind: protocol.kinds.taken }])(
+    "of a message that makes no sense is our mistake",
+    async (message) => {
+      await expect(waiting([message]).process.started()).rejects.toMatchObject({ code: "FENCE_BUG" });
+    },
+  );
+});
