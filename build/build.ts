@@ -60,13 +60,15 @@ const steps = [
 ];
 for (const step of steps) await runStep(step);
 await runStep({ name: "sea", inputs: [bundle, strippedNode], output: sea, make: makeSea });
-const packed = await runStep({
+await runStep({
   name: "pack",
   inputs: [stub, sea, loader, ...libraries(), addonPrebuild],
   output: fence,
-  make: () => pack(identity.buildId),
+  make: () => {
+    pack(identity.buildId);
+    verify();
+  },
 });
-if (packed) verify();
 console.log(`build: dist/fence is up to date (${((performance.now() - started) / 1000).toFixed(1)} s)`);
 
 function pinnedNodeVersion(): string {

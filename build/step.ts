@@ -32,18 +32,16 @@ export function digest(inputs: readonly string[], also = ""): string {
   return hash.digest("hex");
 }
 
-/** Whether the step had to run. */
-export async function runStep(step: Step): Promise<boolean> {
+export async function runStep(step: Step): Promise<void> {
   const stamp = `${parts}/${step.name}.stamp`;
   const now = digest(step.inputs, step.also);
-  if (existsSync(step.output) && existsSync(stamp) && readFileSync(stamp, "utf8") === now) return false;
+  if (existsSync(step.output) && existsSync(stamp) && readFileSync(stamp, "utf8") === now) return;
   rmSync(stamp, { force: true });
   mkdirSync(dirname(step.output), { recursive: true });
   const started = performance.now();
   await step.make();
   writeFileSync(stamp, now);
   console.log(`build: ${step.name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
-  return true;
 }
 
 function expand(input: string): string[] {

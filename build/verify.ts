@@ -9,10 +9,12 @@ import { fence } from "./paths.ts";
 
 export function verify(): void {
   const inEmptyRoot = ["--unshare-all", "--proc", "/proc", "--ro-bind", fence, "/fence", "--remount-ro", "/"];
-  const done = spawnSync("bwrap", [...inEmptyRoot, "/fence", "--version"], { encoding: "utf8" });
+  // It is its own program: the one static executable that is certainly there.
+  const command = ["/fence", "bootstrap", "--rox", "/", "--", "/fence", "--version"];
+  const done = spawnSync("bwrap", [...inEmptyRoot, ...command], { encoding: "utf8" });
   if (done.error !== undefined) throw new Error(`cannot run bwrap: ${done.error.message}`);
   if (done.status === 0 && done.stdout.startsWith("fence ")) return;
-  if (/^bwrap: /m.test(done.stderr)) {
+  if (/^bwrap: (?!execvp)/m.test(done.stderr)) {
     console.warn(`build: not verified in an empty root, bubblewrap cannot make one here: ${done.stderr.trim()}`);
     return;
   }

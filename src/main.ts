@@ -14,7 +14,8 @@ import { parseBootstrap } from "./bootstrap/options.ts";
 import { runBridge } from "./bridge/run-bridge.ts";
 import { asFenceError, errorText } from "./cli/error-text.ts";
 import { bootstrapHelp, bridgeHelp, generalHelp } from "./cli/help.ts";
-import { loadAddon } from "./sys/addon.ts";
+import { type Addon, loadAddon } from "./sys/addon.ts";
+import { Messages } from "./sys/messages.ts";
 import { type StubDescriptors, takeStubDescriptors, WaitingProcess } from "./sys/stub.ts";
 
 /** process.argv also holds the executable's path, which P0's own arguments lack. */
@@ -23,8 +24,16 @@ const ownArguments = 2;
 const firstOption = 2;
 const commands = ["bootstrap", "bridge", "--help", "--version"];
 
-type Say = (text: string) => void;
-const say: Say = (text) => write(1, text);
+const messages = new Messages();
+
+/** Whoever closed standard output does not want to know. */
+function say(text: string): void {
+  try {
+    writeSync(1, text);
+  } catch {
+    // As above.
+  }
+}
 
 async function main(): Promise<number> {
   const stub = takeStubDescriptors(process.env);
@@ -52,21 +61,21 @@ async function main(): Promise<number> {
 
 /** The report must be out before P0 ends: the sandbox may end with it. */
 async function runBootstrap(stub: StubDescriptors, args: readonly string[]): Promise<number> {
-  const addon = loadAddon(`/proc/self/fd/${stub.addon}`);
+  const addon = addonOf(stub);
+  addon.cancelAlarm();
   const waiting = new WaitingProcess(addon, stub);
   try {
     const command = parseBootstrap(args, firstOption);
     if (command.help) {
       say(bootstrapHelp);
       waiting.exit(0);
-      return 0;
+    } else {
+      await bootstrap({ addon, waiting, environment: process.env, messages }, command);
     }
-    const debug = command.debug ? (text: string) => write(2, text) : null;
-    await bootstrap({ addon, waiting, environment: process.env, debug }, command);
     return 0;
   } catch (thrown) {
     const error = asFenceError(thrown);
-    write(2, errorText(error));
+    if (!waiting.hasEnded) messages.write(errorText(error));
     waiting.exit(error.exitStatus);
     return error.exitStatus;
   }
@@ -77,7 +86,7 @@ async function bridge(stub: StubDescriptors, args: readonly string[]): Promise<n
     say(bridgeHelp);
     return 0;
   }
-  return runBridge(args, loadAddon(`/proc/self/fd/${stub.addon}`), say);
+  return runBridge(args, addonOf(stub), say);
 }
 
 /** Whether the one word that may follow is there; any other is an error. */
@@ -94,30 +103,23 @@ function identity() {
   return { version, buildId, node: process.version, sea: isSea() };
 }
 
+/** The addon, whose memory file is mapped and no longer needed. */
+function addonOf(stub: StubDescriptors): Addon {
+  const addon = loadAddon(`/proc/self/fd/${stub.addon}`);
+  addon.closeDescriptor(stub.addon);
+  return addon;
+}
+
 function fromStub(stub: StubDescriptors | null): StubDescriptors {
   if (stub !== null) return stub;
   throw new FenceError("FENCE_STUB", "this command works only in the packed executable", { hint: "run dist/fence" });
 }
 
-/** Synchronous, and to the descriptor itself: process.stdout and process.stderr cost the bootstrap a millisecond. */
-function write(fd: number, text: string): void {
-  try {
-    writeSync(fd, text);
-  } catch {
-    // A closed or full standard stream: there is nobody to tell.
-  }
+function fail(thrown: unknown): never {
+  const error = asFenceError(thrown);
+  messages.write(errorText(error));
+  process.exit(error.exitStatus);
 }
 
-process.on("uncaughtException", (thrown) => {
-  write(2, errorText(asFenceError(thrown)));
-  process.exit(asFenceError(thrown).exitStatus);
-});
-
-main().then(
-  (status) => process.exit(status),
-  (thrown) => {
-    const error = asFenceError(thrown);
-    write(2, errorText(error));
-    process.exit(error.exitStatus);
-  },
-);
+process.on("uncaughtException", fail);
+main().then((status) => process.exit(status), fail);

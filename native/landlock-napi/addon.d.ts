@@ -15,6 +15,10 @@ export interface Handover {
   receiveMessage(socket: number, bytes: Buffer, descriptor: Int32Array): number;
   /** dup2(2). */
   duplicateOnto(from: number, to: number): number;
+  /** A close-on-exec copy, 3 or more. */
+  duplicateAboveStdio(fd: number): number;
+  /** Takes back the alarm that the stub has set against a Node that hangs at its start. */
+  cancelAlarm(): number;
 }
 
 export interface Addon extends Landlock, Relay, Handover {}

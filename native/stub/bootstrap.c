@@ -7,6 +7,7 @@
 #include "last-steps.h"
 #include "node.h"
 #include "protocol.h"
+#include "setup-limits.h"
 #include "sys.h"
 #include "text.h"
 
@@ -24,19 +25,55 @@ _Noreturn static void die_setup(const char *message)
 	const struct failure failure = {
 		.message = message,
 		.step = STEP,
-		.hint = "the program was not started; the set-up's own message stands above, unless it was killed or "
-			"ran out of memory",
+		.hint = "the program was not started; if no message stands above, the set-up was killed, had too little "
+			"memory, or could start no thread (ulimit -u, pids limit)",
 		.code = "FENCE_EXEC_PLAN",
 	};
 
 	die(&failure);
 }
 
+/* The second fork makes Node an orphan, so that the program, unless it is PID 1, has no child that it did not start. */
+_Noreturn static void become_setup(const struct start *start, int file, const struct node_descriptors *descriptors)
+{
+	int keep[] = { file, descriptors->socket, descriptors->program };
+	long result;
+
+	(void)sys_setsid(); /* cannot fail in a new process, setsid(2) */
+	result = sys_fork_silent();
+	if (result != 0)
+		sys_exit(result < 0 ? (int)-result : 0);
+	setup_limits();
+	result = descriptor_close_others(keep, sizeof(keep) / sizeof(keep[0]));
+	if (result < 0)
+		die_call(STEP, "cannot close inherited descriptors (Linux 5.9 has the call, some seccomp profiles deny it)",
+			 "close_range", result);
+	node_become(start, file, descriptors);
+}
+
+/* Waits for the first child, which ends as soon as it has made the second. */
+static void await_first_child(long child)
+{
+	int status = 0;
+	long result;
+
+	do {
+		result = sys_wait(child, &status);
+	} while (result == -EINTR);
+	if (result < 0)
+		die_call(STEP, "cannot wait for the set-up process", "wait4", result);
+	if ((status & 0x7f) != 0) /* ended by a signal, wait(2) */
+		die_setup("the set-up process was killed before it was ready");
+	if (status != 0)
+		die_call(STEP, "cannot start the set-up process", "clone", -(long)(status >> 8));
+}
+
 /* Starts the detached child that becomes Node. Returns this process's end of the socket pair. */
 static int start_setup(const struct start *start, int file)
 {
+	int sockets[2] = { NO_DESCRIPTOR, NO_DESCRIPTOR };
 	struct node_descriptors child;
-	int sockets[2] = { NO_DESCRIPTOR, NO_DESCRIPTOR }, own, status = 0;
+	int own;
 	long result;
 
 	result = sys_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, sockets);
@@ -44,11 +81,12 @@ static int start_setup(const struct start *start, int file)
 		die_call(STEP, "cannot make a socket pair", "socketpair", result);
 	own = descriptor_above_stdio(sockets[0]);
 	child.socket = descriptor_above_stdio(sockets[1]);
-	child.program = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
 	if (own < 0 || child.socket < 0)
 		die_call(STEP, "cannot move a descriptor", "fcntl", own < 0 ? own : child.socket);
+	child.program = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
 	if (child.program < 0)
-		die_call(STEP, "cannot refer to this process", "pidfd_open", child.program);
+		die_call(STEP, "cannot refer to this process (Linux 5.3 has the call, some seccomp profiles deny it)",
+			 "pidfd_open", child.program);
 	/* Before the fork, so that the child is never readable by others; execve(2) resets it for the program. */
 	result = sys_prctl(PR_SET_DUMPABLE, 0);
 	if (result < 0)
@@ -57,34 +95,12 @@ static int start_setup(const struct start *start, int file)
 	result = sys_fork_silent();
 	if (result < 0)
 		die_call(STEP, "cannot start the set-up process", "clone", result);
-	if (result == 0) {
-		int keep[] = { file, child.socket, child.program };
-
-		/* The second fork makes Node an orphan: the program has no child that it did not start. */
-		(void)sys_setsid(); /* cannot fail in a new process, setsid(2) */
-		result = sys_fork_silent();
-		if (result != 0)
-			sys_exit(result < 0 ? (int)-result : 0);
-		(void)sys_unblock_signals(); /* cannot fail with these arguments, sigprocmask(2) */
-		result = descriptor_close_others(keep, 3);
-		if (result < 0)
-			die_call(STEP, "cannot close inherited descriptors", "close_range", result);
-		node_become(start, file, &child);
-	}
+	if (result == 0)
+		become_setup(start, file, &child);
 	(void)sys_close(child.socket); /* this process never wrote to it */
 	(void)sys_close(child.program);
 	(void)sys_close(file);
-	do {
-		long waited = sys_wait(result, &status);
-
-		if (waited == -EINTR)
-			continue;
-		if (waited < 0)
-			die_call(STEP, "cannot wait for the set-up process", "wait4", waited);
-		break;
-	} while (1);
-	if (status != 0)
-		die_call(STEP, "cannot start the set-up process", "clone", -(long)(status >> 8));
+	await_first_child(result);
 	return own;
 }
 
@@ -128,9 +144,12 @@ static int receive_message(int socket, struct delivery *delivery)
 	do {
 		result = sys_recvmsg(socket, &packet);
 	} while (result == -EINTR);
+	if (result < 0 && result != -ECONNRESET)
+		die_call(STEP, "cannot hear the set-up process", "recvmsg", result);
 	if (result <= 0)
 		return -1;
-	if (result != sizeof(delivery->message) || delivery->message.magic != PROTOCOL_MAGIC)
+	if (result != sizeof(delivery->message) || delivery->message.magic != PROTOCOL_MAGIC ||
+	    (packet.flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
 		die_setup("bad message from the set-up process");
 	if (packet.control_length >= offsetof(struct sys_control, descriptors) && control.level == SOL_SOCKET &&
 	    control.type == SCM_RIGHTS)
@@ -145,13 +164,18 @@ static void give_descriptor(int socket, uint32_t descriptor)
 {
 	struct message answer = { .kind = MESSAGE_TAKEN };
 	int given = (int)descriptor;
+	long result;
 
 	if (given < 0 || given == socket || sys_fcntl(given, F_GETFD, 0) < 0) {
 		answer.error = EBADF;
 		given = NO_DESCRIPTOR;
 	}
-	/* When it cannot be sent the set-up is gone, which the next receive tells. */
-	(void)send_message(socket, &answer, given);
+	result = send_message(socket, &answer, given);
+	if (result < 0 && given != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
+		answer.error = (uint32_t)-result;
+		result = send_message(socket, &answer, NO_DESCRIPTOR);
+	}
+	(void)result; /* when nothing can be sent the set-up is gone, which the next receive tells */
 	if (given != NO_DESCRIPTOR)
 		(void)sys_close(given); /* the set-up has its own copy */
 }
@@ -184,30 +208,36 @@ _Noreturn static void fail(int socket, const struct plan_failure *failed)
 	sys_exit(failed->error == ENOENT || failed->error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
 }
 
+/* The plan in memory, when it is what was announced and nobody can change it any more. Returns it or -errno. */
+static long map_plan(int file, size_t size)
+{
+	const long seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	long set = sys_fcntl(file, F_GET_SEALS, 0);
+
+	if (set < 0)
+		return set;
+	if ((set & seals) != seals || sys_file_size(file) != (long)size)
+		return -EINVAL;
+	return sys_mmap(0, size, PROT_READ, MAP_PRIVATE, file, 0);
+}
+
 _Noreturn static void run_plan(const struct start *start, int socket, const struct delivery *delivery)
 {
 	size_t size = delivery->message.value;
+	struct plan_failure failed = { .step = PLAN_CHECK };
 	struct exec_plan_counts counts;
-	struct plan_failure failed;
+	long plan = map_plan(delivery->descriptors[0], size);
 	const char *wrong;
-	long plan;
 
-	if (delivery->descriptors[0] < 0)
-		die_setup("the exec plan came without its memory file");
-	plan = sys_mmap(0, size, PROT_READ, MAP_PRIVATE, delivery->descriptors[0], 0);
-	if (sys_failed(plan))
-		die_call(STEP, "cannot map the exec plan", "mmap", plan);
+	if (sys_failed(plan)) {
+		failed.error = (uint32_t)-plan;
+		fail(socket, &failed);
+	}
 	wrong = exec_plan_check((const void *)plan, size, start->argc, pack_index()->build_id, &counts, &failed.index);
 	if (wrong != NULL) {
-		const struct failure failure = {
-			.message = "the exec plan is malformed:",
-			.path = wrong,
-			.step = STEP,
-			.hint = "this is a fault of fence itself: please report it",
-			.code = "FENCE_EXEC_PLAN",
-		};
-
-		die(&failure);
+		failed.error = EINVAL;
+		failed.path = wrong;
+		fail(socket, &failed);
 	}
 	failed = last_steps((const void *)plan, &counts, delivery->descriptors[1], start);
 	fail(socket, &failed);
@@ -224,7 +254,7 @@ _Noreturn void bootstrap(const struct start *start, int file)
 			give_descriptor(socket, delivery.message.value);
 			break;
 		case MESSAGE_EXEC_PLAN:
-			run_plan(start, socket, &delivery);
+			run_plan(start, socket, &delivery); /* does not return */
 		case MESSAGE_EXIT:
 			sys_exit((int)delivery.message.value);
 		default:

@@ -54,10 +54,18 @@ enum exec_plan_type {
 	PLAN_EXEC_ORIGINAL = 0xb1,   /* u32: the argument of this process that is the path; instead of PLAN_EXEC */
 };
 
+/* What comes before the first step of every plan, as failures name it; never in a plan. */
+enum exec_plan_preparation {
+	PLAN_CHECK = 0x01,	  /* mapping and checking the plan */
+	PLAN_VECTORS = 0x02,	  /* making room for the arguments and the environment */
+	PLAN_NO_NEW_PRIVS = 0x03, /* prctl(PR_SET_NO_NEW_PRIVS) */
+};
+
 struct exec_plan_range {
 	uint32_t first;
 	uint32_t count;
 };
+_Static_assert(sizeof(struct exec_plan_range) == 8, "written by src/plan/exec-plan-bytes.ts");
 
 struct exec_plan_rlimit {
 	uint32_t resource; /* RLIMIT_* */
@@ -71,6 +79,7 @@ struct exec_plan_landlock {
 	uint32_t restricts; /* 1: enforce the ruleset that came with the plan; 0: the policy says none */
 	uint32_t flags;	    /* of landlock_restrict_self(2) */
 };
+_Static_assert(sizeof(struct exec_plan_landlock) == 8, "written by src/plan/exec-plan-bytes.ts");
 
 /* What a checked plan needs: how large to make the argument and environment vectors. */
 struct exec_plan_counts {

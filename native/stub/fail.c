@@ -5,6 +5,7 @@
 #include "text.h"
 
 #define LONGEST_NAME 16
+#define LONGEST_PATH 4096
 
 /* Rows of characters, not pointers: nothing to relocate. */
 static const char errno_names[][LONGEST_NAME] = {
@@ -88,7 +89,8 @@ void fail_print(const struct failure *failure)
 	text_add(&text, failure->message);
 	if (failure->path != NULL) {
 		text_add(&text, " ");
-		text_add(&text, failure->path);
+		/* A longer path would leave no room for the hint. */
+		text_add_part(&text, failure->path, LONGEST_PATH);
 	}
 	if (failure->syscall != NULL) {
 		text_add(&text, ": ");
@@ -102,7 +104,8 @@ void fail_print(const struct failure *failure)
 	add_line(&text, "  step:  ", failure->step);
 	add_line(&text, "  hint:  ", failure->hint);
 	add_line(&text, "  code:  ", failure->code);
-	/* Nothing is left to tell it to when standard error is closed. */
+	/* Who prints is about to exit: with its own status, not of SIGPIPE. Nobody is left to tell when this fails. */
+	(void)sys_set_blocked_signals(~0UL);
 	(void)sys_write(STDERR, bytes, text.length);
 }
 

@@ -38,7 +38,7 @@ _Noreturn static void die_unmapped(const struct source *source, long error)
 		.error = (int)-error,
 		.step = STEP,
 		.hint = error == -EPERM   ? "the executable is on a file system mounted noexec, or a security policy forbids it"
-			: error == -ENOMEM ? "Node needs about 1 GB of address space: see ulimit -v and the memory limit"
+			: error == -ENOMEM ? "the limit on address space (ulimit -v) or memory is too low: Node needs 1.5 GB of addresses"
 					   : NULL,
 		.code = "FENCE_STUB",
 	};

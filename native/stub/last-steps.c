@@ -144,13 +144,15 @@ struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *
 {
 	const struct exec_plan_header *header = plan;
 	const struct exec_plan_step *step = exec_plan_first(plan);
-	struct plan_failure failure = { .step = step->type };
+	struct plan_failure failure = { .step = PLAN_VECTORS };
 	struct vectors vectors;
 	long result = vectors_make(&vectors, counts, start);
 
 	/* Before anything else: a set-user-ID program must not gain from the limits and the domain set below. */
-	if (result == 0)
+	if (result == 0) {
+		failure.step = PLAN_NO_NEW_PRIVS;
 		result = sys_prctl(PR_SET_NO_NEW_PRIVS, 1);
+	}
 	for (uint32_t i = 0; result == 0 && i < header->step_count; i++, step = exec_plan_next(step)) {
 		failure.step = step->type;
 		failure.index = i;

@@ -22,9 +22,9 @@ void fence_main(unsigned long *stack);
 _Noreturn static void die_secure(void)
 {
 	const struct failure failure = {
-		.message = "fence must not be set-user-ID, set-group-ID or carry file capabilities",
+		.message = "fence must not be started with more privileges than its caller has (AT_SECURE)",
 		.step = STEP,
-		.hint = "remove them: chmod u-s,g-s and setcap -r",
+		.hint = "it must not be set-user-ID or set-group-ID, nor carry file capabilities: chmod u-s,g-s, setcap -r",
 		.code = "FENCE_STUB",
 	};
 

@@ -62,7 +62,7 @@ _Noreturn static void die_part(const struct pack_part *part, const char *syscall
 		.syscall = syscall,
 		.error = (int)-result,
 		.step = STEP,
-		.hint = result == -ENOMEM || result == -ENOSPC ? "the memory limit is too low: fence's Node needs 64 MB"
+		.hint = result == -ENOMEM || result == -ENOSPC ? "the limit on memory is too low for fence"
 							       : NULL,
 		.code = "FENCE_STUB",
 	};
@@ -112,29 +112,6 @@ static void open_missing_stdio(void)
 		if (opened < 0)
 			die_call(STEP, "cannot fill a closed standard descriptor", "epoll_create1", opened);
 	}
-}
-
-/* What Node and the parts need of the limits, found by trying; Node dies of less without a useful word. */
-#define NEEDED_FILES 24
-#define NEEDED_FILE_SIZE (64UL << 20)
-
-/* Raises this process's soft limit, which is not the program's, to at least @needed. */
-static void need_limit(uint32_t resource, uint64_t needed, const char *message, const char *hint)
-{
-	struct rlimit64 limit = { 0, 0 };
-	long result = sys_getrlimit(resource, &limit);
-	const struct failure failure = { .message = message, .step = STEP, .hint = hint, .code = "FENCE_STUB" };
-
-	if (result < 0)
-		die_call(STEP, "cannot read a resource limit", "prlimit", result);
-	if (limit.rlim_cur >= needed)
-		return;
-	if (limit.rlim_max < needed)
-		die(&failure);
-	limit.rlim_cur = needed;
-	result = sys_setrlimit(resource, &limit);
-	if (result < 0)
-		die_call(STEP, "cannot raise a resource limit", "prlimit", result);
 }
 
 struct parts {
@@ -211,10 +188,6 @@ _Noreturn void node_become(const struct start *start, int file, const struct nod
 	size_t words = 1 + start->argc + 1 + start->envc + PRIVATE_VARIABLES + 1 + AUXILIARY_WORDS * (start->auxc + 1);
 	unsigned long *stack, *next;
 
-	need_limit(RLIMIT_NOFILE, NEEDED_FILES, "the limit on open files is too low for fence",
-		   "raise it to at least 24: ulimit -n, RLIMIT_NOFILE");
-	need_limit(RLIMIT_FSIZE, NEEDED_FILE_SIZE, "the limit on the size of files is too low for fence",
-		   "raise it to at least 64 MiB: ulimit -f, RLIMIT_FSIZE");
 	open_missing_stdio();
 	text_add(&parts.preload, "LD_PRELOAD=");
 	load_parts(&parts, file, start->page_size);

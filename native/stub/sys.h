@@ -37,6 +37,9 @@
 #define SCM_RIGHTS 1
 #define MSG_NOSIGNAL 0x4000
 #define MSG_CMSG_CLOEXEC 0x40000000
+#define MSG_CTRUNC 0x8
+#define MSG_TRUNC 0x20
+#define SIGALRM 14
 #define SIG_SETMASK 2
 
 struct sys_iovec {
@@ -85,6 +88,12 @@ static inline long sys_close_range(unsigned int first, unsigned int last)
 static inline long sys_fcntl(int fd, int command, long argument)
 {
 	return SYSCALL(__NR_fcntl, fd, command, argument);
+}
+
+/* The position of the end of the file, lseek(2). */
+static inline long sys_file_size(int fd)
+{
+	return SYSCALL(__NR_lseek, fd, 0, 2 /* SEEK_END */);
 }
 
 static inline long sys_write(int fd, const void *bytes, size_t length)
@@ -169,11 +178,26 @@ static inline long sys_prctl(int option, unsigned long argument)
 	return SYSCALL(__NR_prctl, option, argument, 0, 0, 0);
 }
 
-static inline long sys_unblock_signals(void)
+/* A bit for each signal, the lowest for number 1. */
+static inline long sys_set_blocked_signals(uint64_t signals)
 {
-	const uint64_t none = 0;
+	return SYSCALL(__NR_rt_sigprocmask, SIG_SETMASK, &signals, 0, sizeof(signals));
+}
 
-	return SYSCALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof(none));
+/* SIGALRM after @seconds, once; 0 takes it back. */
+static inline long sys_alarm(long seconds)
+{
+	const long timer[4] = { 0, 0, seconds, 0 }; /* struct itimerval: interval, value */
+
+	return SYSCALL(__NR_setitimer, 0 /* ITIMER_REAL */, timer, 0);
+}
+
+/* Gives the signal its default action. */
+static inline long sys_default_action(int signal)
+{
+	const uint64_t action[4] = { 0, 0, 0, 0 }; /* struct sigaction with SIG_DFL */
+
+	return SYSCALL(__NR_rt_sigaction, signal, action, 0, sizeof(uint64_t));
 }
 
 static inline long sys_chdir(const char *path)

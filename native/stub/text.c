@@ -65,11 +65,16 @@ struct text text_in(char *bytes, size_t size)
 	return (struct text){ .bytes = bytes, .size = size, .length = 0 };
 }
 
-void text_add(struct text *text, const char *part)
+void text_add_part(struct text *text, const char *part, size_t longest)
 {
-	while (*part != '\0' && text->length + 1 < text->size)
+	while (*part != '\0' && longest-- > 0 && text->length + 1 < text->size)
 		text->bytes[text->length++] = *part++;
 	text->bytes[text->length] = '\0';
+}
+
+void text_add(struct text *text, const char *part)
+{
+	text_add_part(text, part, text->size);
 }
 
 void text_add_number(struct text *text, long number)

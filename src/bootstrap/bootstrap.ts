@@ -7,17 +7,18 @@
  * Source:   docs/bootstrap.md
  */
 import { buildId } from "../base/build.ts";
-import { FenceError } from "../base/errors.ts";
+import { bug, FenceError } from "../base/errors.ts";
 import { formatAddress } from "../bridge/address.ts";
 import type { OpenBridge } from "../bridge/bridge.ts";
 import { openBridges } from "../bridge/bridges.ts";
 import { closeListener } from "../bridge/listener.ts";
 import { describeLandlock } from "../landlock/report.ts";
-import { type ExecPlan, execPlan, stepTypes } from "../plan/exec-plan.ts";
+import { type ExecPlan, execPlan, preparationTypes, stepTypes } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import { defaultFilter } from "../seccomp/default-filter.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
+import type { Messages } from "../sys/messages.ts";
 import type { StepFailure, WaitingProcess } from "../sys/stub.ts";
 import { serveBridges } from "./bridge-process.ts";
 import { environmentChange } from "./environment.ts";
@@ -34,8 +35,7 @@ export interface BootstrapContext {
   readonly waiting: WaitingProcess;
   /** What P0 was started with; the program's is made from P0's own bytes. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** null: the user did not ask. */
-  readonly debug: ((text: string) => void) | null;
+  readonly messages: Messages;
 }
 
 /** Settles when this process has nothing left to do. */
@@ -44,7 +44,7 @@ export async function bootstrap(context: BootstrapContext, command: BootstrapCom
   try {
     report(starting);
     const request = readRequest(context, command);
-    await setUp(context, request, report);
+    await setUp(context, request, report, command.debug);
   } catch (error) {
     if (error instanceof FenceError && error.code !== "FENCE_STATUS") report(failed(error));
     throw error;
@@ -68,8 +68,18 @@ function readRequest({ waiting }: BootstrapContext, { plan, request }: Bootstrap
   }
 }
 
-async function setUp(context: BootstrapContext, request: BootstrapRequest, report: Report): Promise<void> {
-  const { addon, waiting, debug } = context;
+async function setUp(
+  context: BootstrapContext,
+  request: BootstrapRequest,
+  report: Report,
+  isDebugging: boolean,
+): Promise<void> {
+  const { addon, waiting, messages } = context;
+  const debug = isDebugging
+    ? (text: string) =>
+        messages.write(`fence: debug: ${text}
+`)
+    : null;
   const bridges = openBridges(addon, request.bridges);
   try {
     const ruleset = makeRuleset(addon, request.landlock, request.bridges, () => waiting.pid);
@@ -87,7 +97,8 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
       })),
       repaired: prepared.repaired,
     });
-    debug?.(`fence: debug: ready: Landlock ${ruleset.choice.kind}, seccomp ${request.seccomp}\n`);
+    debug?.(`ready: Landlock ${ruleset.choice.kind}, seccomp ${request.seccomp}`);
+    messages.leaveStdio(addon, waiting.pidfd);
     waiting.start(encodeExecPlan(prepared.plan), ruleset.fd);
     const failure = await waiting.started();
     if (failure !== null) throw explain(failure, prepared, request, ruleset);
@@ -95,6 +106,7 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
     closeAll(addon, bridges);
     throw error;
   }
+  if (debug === null) messages.end(addon);
   if (bridges.length > 0) await serveBridges({ addon, program: waiting, bridges, report, debug });
 }
 
@@ -108,7 +120,7 @@ interface Prepared {
 function preparePlan(
   { environment }: BootstrapContext,
   request: BootstrapRequest,
-  { choice, fd }: EnforcedRuleset,
+  { choice }: EnforcedRuleset,
 ): Prepared {
   const chdir = request.process.find((step) => step.kind === "chdir");
   const directory = chdir === undefined ? "." : chdir.path;
@@ -124,7 +136,7 @@ function preparePlan(
     .environment(change.steps)
     .arguments([first, ...rest])
     .process(request.process)
-    .landlock({ restricts: fd >= 0, flags: 0 })
+    .landlock({ restricts: choice.kind === "ruleset", flags: 0 })
     .seccomp(request.seccomp === "off" ? new Uint8Array() : defaultFilter(architecture()))
     .program(program);
   const programPath = program.kind === "exec" ? program.path : (argv[0] ?? "");
@@ -153,11 +165,11 @@ function explain(
   request: BootstrapRequest,
   { choice }: EnforcedRuleset,
 ): FenceError {
+  const preparation = explainPreparation(failure);
+  if (preparation !== null) return preparation;
   const step = plan.steps[failure.index];
   if (step === undefined || stepTypes[step.kind] !== failure.type) {
-    return systemError("FENCE_EXEC_PLAN", "cannot prepare the program's vectors", "mmap", failure.result, {
-      step: "exec-plan",
-    });
+    throw bug(`step ${failure.index} of type ${failure.type} failed, which the plan does not have`);
   }
   switch (step.kind) {
     case "exec":
@@ -189,6 +201,21 @@ function explain(
       return systemError("FENCE_EXEC_PLAN", `the step ${step.kind} failed`, step.kind, failure.result, {
         step: "exec-plan",
       });
+  }
+}
+
+/** What P0 does before the first step; null when it is past that. */
+function explainPreparation({ type, index, result }: StepFailure): FenceError | null {
+  const step = "exec-plan";
+  switch (type) {
+    case preparationTypes.check:
+      return systemError("FENCE_EXEC_PLAN", `the exec plan was refused at its step ${index}`, "mmap", result, { step });
+    case preparationTypes.vectors:
+      return systemError("FENCE_EXEC_PLAN", "no room for the arguments and the environment", "mmap", result, { step });
+    case preparationTypes.noNewPrivs:
+      return systemError("FENCE_EXEC_PLAN", "cannot set no_new_privs", "prctl", result, { step });
+    default:
+      return null;
   }
 }
 

@@ -2,7 +2,7 @@
  * What the set-up Node does once the program has started: relay its connections until it has ended.
  *
  * Runs:     sandbox, outside of the program's Landlock domain and session.
- * Promises: keeps none of the program's descriptors open; ends by itself when the program has ended. Daemons that it
+ * Promises: ends by itself when the program has ended. Daemons that it
  *           left behind keep their bridges as long as they use them.
  * Source:   docs/bootstrap.md
  */
@@ -24,19 +24,18 @@ export interface BridgeProcess {
   readonly program: WaitingProcess;
   readonly bridges: readonly OpenBridge[];
   readonly report: Report;
-  /** null: nobody listens, so standard error is given up as well. */
+  /** null: the user did not ask. */
   readonly debug: ((text: string) => void) | null;
 }
 
 /** Settles when there is nothing left to relay. */
 export async function serveBridges({ addon, program, bridges, report, debug }: BridgeProcess): Promise<void> {
   const { pid } = program;
-  giveUpStdio(addon, debug === null ? [0, 1, 2] : [0, 1]);
   const relays = new Bridges(addon, bridges, debug === null ? {} : { debug });
   await ended(addon, program.pidfd);
   await Promise.race([relays.whenQuiet(quietMs), aloneWith(pid)]);
   const outcome = await relays.drain();
-  debug?.(`fence: debug: the program has ended, the bridges are ${outcome}\n`);
+  debug?.(`the program has ended, the bridges are ${outcome}`);
   try {
     report({ event: "ended", bridges: relays.statistics() });
   } catch {
@@ -53,16 +52,6 @@ async function aloneWith(program: number): Promise<void> {
       .map(Number)
       .filter((pid) => pid > 0 && ![init, self, program].includes(pid));
   while (others().length > 0) await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
-}
-
-/** In their place comes an epoll descriptor, which reads and writes nothing: there may be no /dev/null. */
-function giveUpStdio(addon: Addon, descriptors: readonly number[]): void {
-  const nothing = addon.epollCreate();
-  for (const descriptor of descriptors) {
-    const result = nothing < 0 ? nothing : addon.duplicateOnto(nothing, descriptor);
-    if (result < 0) throw systemError("FENCE_BRIDGE", "cannot give a standard descriptor up", "dup2", result, {});
-  }
-  addon.closeDescriptor(nothing);
 }
 
 /** Settles when the process has ended. */

@@ -109,18 +109,28 @@ export function readPlan(from: string | number, given = from): string {
   }
 }
 
-/** Up to one byte more than a plan may have: what is read may never end. */
 function readBytes(from: string | number, where: string): Buffer {
   try {
-    const file = typeof from === "number" ? from : openSync(from, "r");
-    const bytes = Buffer.alloc(maxPlanBytes + 1);
-    let length = 0;
-    for (let got = -1; got !== 0 && length < bytes.length; length += got)
-      got = readSync(file, bytes, { offset: length });
-    if (file !== from) closeSync(file);
-    return bytes.subarray(0, length);
+    if (typeof from === "number") return readAll(from);
+    const file = openSync(from, "r");
+    try {
+      return readAll(file);
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
     throw nodeError("FENCE_PLAN", `cannot read the plan ${where}`, error, { step });
+  }
+}
+
+/** Up to one byte more than a plan may have: what is read may never end. */
+function readAll(file: number): Buffer {
+  const bytes = Buffer.alloc(maxPlanBytes + 1);
+  let length = 0;
+  for (;;) {
+    const got = readSync(file, bytes, { offset: length });
+    length += got;
+    if (got === 0 || length === bytes.length) return bytes.subarray(0, length);
   }
 }
 

@@ -168,7 +168,7 @@ export class Relay implements EventTarget, Resumable {
         else this.#linger(this.#target);
         break;
       case "linger":
-        this.#linger(this.#client);
+        if (this.#up.hasLost) this.#linger(this.#client);
         break;
     }
   }

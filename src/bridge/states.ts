@@ -62,7 +62,7 @@ export type Ending =
   | "reset-target"
   /** Nobody listens to the target any more: close both when it has taken everything. */
   | "leave-target"
-  /** Nobody listens to the client any more, but it may be busy sending before it reads its answer. */
+  /** Nobody listens to the client any more, which may be busy sending before it reads its answer: let it, for a while. */
   | "linger";
 
 /**

@@ -24,6 +24,9 @@ export const stepTypes = {
   "exec-original": 0xb1,
 } as const;
 
+/** What comes before the first step of every plan, as failures name it. */
+export const preparationTypes = { check: 0x01, vectors: 0x02, noNewPrivs: 0x03 } as const;
+
 export type StepKind = keyof typeof stepTypes;
 
 export type EnvironmentStep =

@@ -18,6 +18,11 @@ export const protocol = {
 } as const;
 
 const none = -1;
+const step = "hand-over";
+const ebadf = 9;
+const emfile = -24;
+const epipe = -32;
+const econnreset = -104;
 
 /** What the stub says in FENCE_STUB: descriptors, -1 where there is none. */
 export interface StubDescriptors {
@@ -54,6 +59,7 @@ export class WaitingProcess {
   readonly #addon: Addon;
   readonly #socket: number;
   #isProgram = false;
+  #hasEnded = false;
   /** Becomes readable when P0, and with it the program, has ended. */
   readonly pidfd: number;
 
@@ -73,11 +79,16 @@ export class WaitingProcess {
   /** A descriptor that the caller meant for fence: P0 gives it up, so that the program does not inherit it. */
   takeDescriptor(descriptor: number, where: string): number {
     this.#send(protocol.kinds.take, descriptor, none, none);
-    const { kind, error, received } = this.#receive();
+    const { length, kind, error, received } = this.#receive();
+    if (length === 0) throw this.#ended("recvmsg", econnreset);
     if (kind !== protocol.kinds.taken) throw bug(`the stub answered ${kind} to a request for a descriptor`);
     if (error === 0 && received >= 0) return received;
+    const step = "take-descriptor";
+    const tried = `cannot take descriptor ${descriptor} of ${where}`;
+    if (error === 0) throw systemError("FENCE_STUB", tried, "recvmsg", emfile, { step });
+    if (error !== ebadf) throw systemError("FENCE_STUB", tried, "sendmsg", -error, { step });
     throw new FenceError("FENCE_USAGE", `${where} must be an open descriptor, got ${descriptor}`, {
-      step: "take-descriptor",
+      step,
       errno: errnoName(-error),
     });
   }
@@ -87,7 +98,7 @@ export class WaitingProcess {
     const file = this.#addon.sealedFile(plan);
     if (file < 0) {
       throw systemError("FENCE_EXEC_PLAN", "cannot make the exec plan's memory file", "memfd_create", file, {
-        step: "hand-over",
+        step,
       });
     }
     this.#send(protocol.kinds.execPlan, plan.length, file, ruleset);
@@ -113,10 +124,15 @@ export class WaitingProcess {
     });
   }
 
-  /** Ends P0, unless it has become the program. The error has been reported. */
+  /** Ends P0, unless it has ended or become the program. The error has been reported. */
   exit(status: number): void {
-    if (this.#isProgram) return;
+    if (this.#isProgram || this.#hasEnded) return;
     this.#send(protocol.kinds.exit, status, none, none);
+  }
+
+  /** P0 was killed before the program started, so there is nobody to report to. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** The socket closes on execve(2), so its end means that the program has started. */
@@ -125,18 +141,24 @@ export class WaitingProcess {
     this.#isProgram = message.length === 0;
     if (this.#isProgram) return null;
     if (message.kind !== protocol.kinds.failed) throw bug("the stub sent a bad message");
-    return { type: message.step, index: message.index, result: -message.error };
+    return { type: message.type, index: message.index, result: -message.error };
   }
 
   #send(kind: number, value: number, first: number, second: number): void {
     const bytes = Buffer.from(Uint32Array.of(protocol.magic, kind, value, 0, 0, 0).buffer);
     const result = this.#addon.sendMessage(this.#socket, bytes, first, second);
+    if (result === epipe || result === econnreset) throw this.#ended("sendmsg", result);
     if (result < 0) {
-      throw systemError("FENCE_EXEC_PLAN", "the process that becomes the program has ended", "sendmsg", result, {
-        step: "hand-over",
-        hint: "it was killed before the program started",
-      });
+      throw systemError("FENCE_EXEC_PLAN", "cannot send to the waiting process", "sendmsg", result, { step });
     }
+  }
+
+  #ended(syscall: string, result: number): FenceError {
+    this.#hasEnded = true;
+    return systemError("FENCE_EXEC_PLAN", "the process that becomes the program has ended", syscall, result, {
+      step,
+      hint: "it was killed before the program started",
+    });
   }
 
   #receive() {
@@ -144,12 +166,12 @@ export class WaitingProcess {
     const descriptor = new Int32Array([none]);
     const length = this.#addon.receiveMessage(this.#socket, bytes, descriptor);
     if (length < 0) {
-      throw systemError("FENCE_EXEC_PLAN", "cannot hear the waiting process", "recvmsg", length, { step: "hand-over" });
+      throw systemError("FENCE_EXEC_PLAN", "cannot hear the waiting process", "recvmsg", length, { step });
     }
     if (length !== 0 && (length !== bytes.length || bytes.readUInt32LE(0) !== protocol.magic)) {
       throw bug("the stub sent a bad message");
     }
-    const [kind, , step, index, error] = [4, 8, 12, 16, 20].map((offset) => bytes.readUInt32LE(offset));
-    return { length, kind, step: step ?? 0, index: index ?? 0, error: error ?? 0, received: descriptor[0] ?? none };
+    const [kind, , type, index, error] = [4, 8, 12, 16, 20].map((offset) => bytes.readUInt32LE(offset));
+    return { length, kind, type: type ?? 0, index: index ?? 0, error: error ?? 0, received: descriptor[0] ?? none };
   }
 }

@@ -21,7 +21,9 @@ describe("for an unprivileged caller", () => {
     const place = asNobody(copyOfFence(mode));
     const outcome = await bootstrap(place, [], [host.probe, "facts"]);
     expect(outcome).toMatchObject({ status: 125, stdout: "" });
-    expect(outcome.stderr).toMatch(/^fence: fence must not be set-user-ID, set-group-ID or carry file capabilities\n/);
+    expect(outcome.stderr).toMatch(
+      /^fence: fence must not be started with more privileges than its caller has \(AT_SECURE\)\n/,
+    );
     expect(outcome.stderr).toContain("chmod u-s,g-s");
   });
 

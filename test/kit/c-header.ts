@@ -18,7 +18,8 @@ export interface CStruct {
 export interface CHeader {
   /** Of macros that are numbers or strings. */
   readonly macros: Readonly<Record<string, number | string>>;
-  readonly enumerators: Readonly<Record<string, number>>;
+  /** Each enumeration's enumerators. */
+  readonly enums: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly structs: Readonly<Record<string, CStruct>>;
 }
 
@@ -28,15 +29,16 @@ export function readHeader(path: string, ...included: readonly CHeader[]): CHead
   const macros: Record<string, number | string> = Object.assign({}, ...included.map((header) => header.macros));
   for (const [, name = "", value = ""] of text.matchAll(/^#define (\w+) (.+)$/gm))
     macros[name] = macroValue(value.trim());
-  const enumerators: Record<string, number> = {};
-  for (const [, body = ""] of text.matchAll(/^enum \w+ \{(.*?)^\};/gms)) {
-    for (const [, name = "", value = ""] of body.matchAll(/(\w+) = (\w+),/g)) enumerators[name] = Number(value);
+  const enums: Record<string, Record<string, number>> = {};
+  for (const [, name = "", body = ""] of text.matchAll(/^enum (\w+) \{(.*?)^\};/gms)) {
+    const enumerators = [...body.matchAll(/(\w+) = (\w+),/g)];
+    enums[name] = Object.fromEntries(enumerators.map(([, enumerator = "", value]) => [enumerator, Number(value)]));
   }
   const structs: Record<string, CStruct> = {};
   for (const [, name = "", body = ""] of text.matchAll(/^struct (\w+) \{(.*?)^\};/gms)) {
     structs[name] = layout(body, macros, structs);
   }
-  return { macros, enumerators, structs };
+  return { macros, enums, structs };
 }
 
 /** A string, a number, or a number that is shifted. */

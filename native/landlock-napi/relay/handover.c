@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -178,7 +179,11 @@ static napi_value receive_message_call(napi_env env, napi_callback_info info)
 	if (received == -1)
 		return glue_number(env, -errno);
 	*(int32_t *)slot = received_descriptor(&message);
-	return glue_number(env, received);
+	if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+		return glue_number(env, received);
+	if (*(int32_t *)slot != -1)
+		(void)close(*(int32_t *)slot); /* of a message that is refused */
+	return glue_number(env, -EMSGSIZE);
 }
 
 /* duplicateOnto(from, to): 0 or -errno. @to is replaced, without close-on-exec. */
@@ -191,6 +196,27 @@ static napi_value duplicate_onto_call(napi_env env, napi_callback_info info)
 	return glue_number(env, dup2(args[0], args[1]) == -1 ? -errno : 0);
 }
 
+/* duplicateAboveStdio(fd): a close-on-exec copy, 3 or more, or -errno */
+static napi_value duplicate_above_stdio_call(napi_env env, napi_callback_info info)
+{
+	int32_t args[1];
+	int copy;
+
+	if (glue_int_args(env, info, 1, args) != 0)
+		return NULL;
+	copy = fcntl(args[0], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return glue_number(env, copy == -1 ? -errno : copy);
+}
+
+/* cancelAlarm(): 0 or -errno */
+static napi_value cancel_alarm_call(napi_env env, napi_callback_info info)
+{
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+
+	(void)info; /* it takes no arguments */
+	return glue_number(env, setitimer(ITIMER_REAL, &never, NULL) == -1 ? -errno : 0);
+}
+
 int handover_register(napi_env env, napi_value exports)
 {
 	const napi_property_descriptor calls[] = {
@@ -198,6 +224,8 @@ int handover_register(napi_env env, napi_value exports)
 		GLUE_CALL("sendMessage", send_message_call),
 		GLUE_CALL("receiveMessage", receive_message_call),
 		GLUE_CALL("duplicateOnto", duplicate_onto_call),
+		GLUE_CALL("duplicateAboveStdio", duplicate_above_stdio_call),
+		GLUE_CALL("cancelAlarm", cancel_alarm_call),
 	};
 
 	return glue_register(env, exports, sizeof(calls) / sizeof(calls[0]), calls);

@@ -61,8 +61,8 @@ _Noreturn static inline void arch_enter(unsigned long entry, unsigned long *stac
 			 "xor %%ebp, %%ebp\n"
 			 "jmp *%1"
 			 :
-			 : "r"(stack), "r"(entry)
-			 : "memory");
+			 : "r"(stack), "a"(entry)
+			 : "rdx", "memory");
 	__builtin_unreachable();
 }
 

@@ -42,6 +42,10 @@ test("a plan that cannot be read is named with the reason", () => {
   expect(refusal(make("latin1", Buffer.from('{"\xe9": 1}', "latin1"))).message).toMatch(/latin1 is not valid UTF-8$/);
 });
 
+test("a descriptor is named as the user knows it", () => {
+  expect(() => readPlan(1_000_000, 7)).toThrow("cannot read the plan descriptor 7: read: EBADF");
+});
+
 test("a plan that never ends is refused", () => {
   expect(refusal("/dev/zero").message).toBe("/dev/zero must be a plan of at most 16777216 bytes");
 });

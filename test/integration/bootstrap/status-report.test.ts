@@ -36,3 +36,8 @@ test("a report that cannot be written is an error, whatever the reason", () => {
     );
   }
 });
+
+test("the descriptor is named as the user knows it", () => {
+  const readOnly = opened(files().make("status", ""), "r");
+  expect(() => statusReport(readOnly, 7)(starting)).toThrow("cannot write to status descriptor 7: write: EBADF");
+});

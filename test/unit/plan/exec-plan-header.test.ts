@@ -3,8 +3,7 @@ import { type ExecStep, execPlan, stepTypes } from "../../../src/plan/exec-plan.
 import { encodeExecPlan, execPlanFormat } from "../../../src/plan/exec-plan-bytes.ts";
 import { readHeader } from "../../kit/c-header.ts";
 
-const header = readHeader("stub/exec-plan.h", readHeader("stub/pack-index.h"));
-const { macros, enumerators, structs } = header;
+const { macros, enums, structs } = readHeader("stub/exec-plan.h", readHeader("stub/pack-index.h"));
 
 function structOf(name: string) {
   const found = structs[name];
@@ -42,7 +41,11 @@ test("the step types are those of exec-plan.h, each and no other", () => {
   const names = Object.fromEntries(
     Object.entries(stepTypes).map(([kind, type]) => [`PLAN_${kind.toUpperCase().replaceAll("-", "_")}`, type]),
   );
-  expect(names).toEqual(enumerators);
+  expect(names).toEqual(enums["exec_plan_type"]);
+});
+
+test("what the stub names before the first step is no step type: its rank is 0", () => {
+  for (const number of Object.values(enums["exec_plan_preparation"] ?? {})) expect(number >> 4).toBe(0);
 });
 
 test("magic, version, sizes and bounds are those of exec-plan.h", () => {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { protocol } from "../../../src/sys/stub.ts";
 import { readHeader } from "../../kit/c-header.ts";
 
-const { macros, enumerators, structs } = readHeader("stub/protocol.h");
+const { macros, enums, structs } = readHeader("stub/protocol.h");
 
 test("magic and message size are those of protocol.h", () => {
   expect(protocol.magic).toBe(macros["PROTOCOL_MAGIC"]);
@@ -15,5 +15,5 @@ test("the kinds of messages are those of protocol.h, each and no other", () => {
     `MESSAGE_${kind.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`,
     number,
   ]);
-  expect(Object.fromEntries(names)).toEqual(enumerators);
+  expect(Object.fromEntries(names)).toEqual(enums["message_kind"]);
 });
