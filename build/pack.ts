@@ -10,7 +10,7 @@ import { basename } from "node:path";
 import { addonPrebuild, fence, loader, loaderFolders, sea, strippedNode, stub } from "./paths.ts";
 import { run } from "./run.ts";
 
-const kinds = { node: 1, loader: 2, library: 3, addon: 4 } as const;
+export const kinds = { node: 1, loader: 2, library: 3, addon: 4 } as const;
 
 interface Part {
   readonly kind: keyof typeof kinds;
@@ -18,8 +18,8 @@ interface Part {
   readonly bytes: Buffer;
 }
 
-const magic = Buffer.from("FENCE-PACK-IDX\x01\0", "latin1");
-const index = { buildId: 16, partCount: 32, parts: 40, partSize: 64, nameSize: 40, maxParts: 14 } as const;
+export const magic = Buffer.from("FENCE-PACK-IDX\x01\0", "latin1");
+export const index = { buildId: 16, partCount: 32, parts: 40, partSize: 64, nameSize: 40, maxParts: 14 } as const;
 /** The largest page size of the architectures we plan for (arm64): parts are mapped from their offset. */
 const alignmentBytes = 65536;
 

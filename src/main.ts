@@ -7,12 +7,12 @@
 import { writeSync } from "node:fs";
 import { isSea } from "node:sea";
 import { buildId, version } from "./base/build.ts";
-import { FenceError } from "./base/errors.ts";
+import { asFenceError, FenceError } from "./base/errors.ts";
 import { wordHint } from "./base/nearest-word.ts";
 import { bootstrap } from "./bootstrap/bootstrap.ts";
 import { parseBootstrap } from "./bootstrap/options.ts";
 import { runBridge } from "./bridge/run-bridge.ts";
-import { asFenceError, errorText } from "./cli/error-text.ts";
+import { errorText } from "./cli/error-text.ts";
 import { bootstrapHelp, bridgeHelp, generalHelp } from "./cli/help.ts";
 import { type Addon, loadAddon } from "./sys/addon.ts";
 import { Messages } from "./sys/messages.ts";

@@ -11,6 +11,7 @@ struct vectors {
 	char **envp;
 	size_t argc;
 	size_t envc;
+	size_t inherited; /* of envc: those that stand first */
 };
 
 /* Both vectors at once; their pages are the program's stack's after execve(2). Returns 0 or -errno. */
@@ -25,6 +26,7 @@ static long vectors_make(struct vectors *vectors, const struct exec_plan_counts 
 	vectors->envp = vectors->argv + counts->args + 1;
 	for (; vectors->envc < start->envc; vectors->envc++)
 		vectors->envp[vectors->envc] = start->envp[vectors->envc];
+	vectors->inherited = vectors->envc;
 	return 0;
 }
 
@@ -38,15 +40,21 @@ static int same_name(const char *variable, const char *name)
 	return *variable == '=' || *variable == '\0';
 }
 
+/* Takes the variable out of the inherited ones; a plan sets each name once. */
 static void unset_variable(struct vectors *vectors, const char *name)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < vectors->envc; i++) {
+	for (size_t i = 0; i < vectors->inherited; i++) {
 		if (!same_name(vectors->envp[i], name))
 			vectors->envp[kept++] = vectors->envp[i];
 	}
-	vectors->envc = kept;
+	if (kept == vectors->inherited)
+		return;
+	for (size_t i = vectors->inherited; i < vectors->envc; i++)
+		vectors->envp[i - vectors->inherited + kept] = vectors->envp[i];
+	vectors->envc -= vectors->inherited - kept;
+	vectors->inherited = kept;
 }
 
 static long drop_capabilities(void)
@@ -61,7 +69,7 @@ static long drop_capabilities(void)
 static long enforce_landlock(const struct exec_plan_landlock *landlock, int ruleset)
 {
 	if (landlock->restricts == 0)
-		return 0;
+		return ruleset < 0 ? 0 : -EINVAL; /* a ruleset that nobody enforces is a mistake */
 	return sys_landlock_restrict_self(ruleset, landlock->flags);
 }
 
@@ -98,7 +106,7 @@ static long carry_out(const struct exec_plan_step *step, struct vectors *vectors
 	*path = NULL;
 	switch (step->type) {
 	case PLAN_CLEAR_ENV:
-		vectors->envc = 0;
+		vectors->envc = vectors->inherited = 0;
 		return 0;
 	case PLAN_UNSET_ENV:
 		unset_variable(vectors, payload);

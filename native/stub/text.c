@@ -65,16 +65,23 @@ struct text text_in(char *bytes, size_t size)
 	return (struct text){ .bytes = bytes, .size = size, .length = 0 };
 }
 
+static int is_control(char byte)
+{
+	return (byte > 0 && byte < ' ') || byte == 0x7f;
+}
+
 void text_add_part(struct text *text, const char *part, size_t longest)
 {
-	while (*part != '\0' && longest-- > 0 && text->length + 1 < text->size)
-		text->bytes[text->length++] = *part++;
+	for (; *part != '\0' && longest-- > 0 && text->length + 1 < text->size; part++)
+		text->bytes[text->length++] = is_control(*part) ? '?' : *part;
 	text->bytes[text->length] = '\0';
 }
 
 void text_add(struct text *text, const char *part)
 {
-	text_add_part(text, part, text->size);
+	while (*part != '\0' && text->length + 1 < text->size)
+		text->bytes[text->length++] = *part++;
+	text->bytes[text->length] = '\0';
 }
 
 void text_add_number(struct text *text, long number)

@@ -27,7 +27,7 @@ struct text {
 
 struct text text_in(char *bytes, size_t size);
 void text_add(struct text *text, const char *part);
-/* At most @longest bytes of it. */
+/* At most @longest bytes of what somebody else wrote: control characters, which could forge a line, become '?'. */
 void text_add_part(struct text *text, const char *part, size_t longest);
 void text_add_number(struct text *text, long number);
 

@@ -68,6 +68,11 @@ export function bug(message: string, cause?: unknown): FenceError {
   });
 }
 
+/** Any thrown value as a FenceError; what is none is our mistake. */
+export function asFenceError(thrown: unknown): FenceError {
+  return thrown instanceof FenceError ? thrown : bug(String(thrown), thrown);
+}
+
 /** The default of an exhaustive switch; the type checker refuses a call that could be reached. */
 export function unreachable(value: never): never {
   throw bug(`unexpected value ${JSON.stringify(value)}`);

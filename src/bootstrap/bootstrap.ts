@@ -7,7 +7,7 @@
  * Source:   docs/bootstrap.md
  */
 import { buildId } from "../base/build.ts";
-import { bug, FenceError } from "../base/errors.ts";
+import { asFenceError, bug, FenceError } from "../base/errors.ts";
 import { formatAddress } from "../bridge/address.ts";
 import type { OpenBridge } from "../bridge/bridge.ts";
 import { openBridges } from "../bridge/bridges.ts";
@@ -45,9 +45,19 @@ export async function bootstrap(context: BootstrapContext, command: BootstrapCom
     report(starting);
     const request = readRequest(context, command);
     await setUp(context, request, report, command.debug);
-  } catch (error) {
-    if (error instanceof FenceError && error.code !== "FENCE_STATUS") report(failed(error));
+  } catch (thrown) {
+    const error = asFenceError(thrown);
+    if (error.code !== "FENCE_STATUS") reportFailure(report, error);
     throw error;
+  }
+}
+
+/** The failure itself goes to standard error as well: it counts for more than that it could not be reported here. */
+function reportFailure(report: Report, error: FenceError): void {
+  try {
+    report(failed(error));
+  } catch (unreported) {
+    if (asFenceError(unreported).code !== "FENCE_STATUS") throw unreported;
   }
 }
 

@@ -41,7 +41,6 @@ export function makeRuleset(
   bridges: readonly BridgeAddresses[],
   programPid: () => number,
 ): EnforcedRuleset {
-  refuseOffWithRules(answer);
   const choice = chooseRuleset(withBridges(answer.request, bridges), addon.landlockAbi(), answer.mode);
   if (choice.kind !== "ruleset") return { choice, fd: noDescriptor, skipped: [] };
   const fd = addon.landlockCreateRuleset(choice.handledFs, choice.handledNet, choice.scoped);
@@ -50,16 +49,6 @@ export function makeRuleset(
   const skipped = rules.filter((rule) => !addPathRule(addon, fd, rule, answer.ignoreMissing));
   addPortRules(addon, fd, choice);
   return { choice, fd, skipped: skipped.map(({ path }) => path) };
-}
-
-/** `off` beside rules is a contradiction; what the user meant is not ours to guess. */
-function refuseOffWithRules({ mode, request }: LandlockAnswer): void {
-  const { rules, unixSockets, bindTcp, connectTcp, scopes } = request;
-  if (mode !== "off" || [rules, unixSockets, bindTcp, connectTcp, scopes].every(({ length }) => length === 0)) return;
-  throw new FenceError("FENCE_USAGE", "--landlock=off must stand without Landlock rules, got some", {
-    step,
-    hint: "remove the rules (--ro, --rox, --rw, --rwx, --unix, --bind-tcp, --connect-tcp, --scope) or --landlock=off",
-  });
 }
 
 /** The program may use the bridges it was given: where an area is denied, their listeners are allowed. */

@@ -131,5 +131,7 @@ function bridgeHint(value: string): FenceErrorDetails {
 }
 
 function expected(where: string, what: string, got: string, details: FenceErrorDetails = {}): FenceError {
-  return new FenceError("FENCE_USAGE", `${where} must be ${what}, got ${JSON.stringify(got)}`, details);
+  // Somebody may give a whole URL, with a password in it.
+  const harmless = got.replace(/\/\/[^@]*@/, "//[secret]@");
+  return new FenceError("FENCE_USAGE", `${where} must be ${what}, got ${JSON.stringify(harmless)}`, details);
 }

@@ -3,7 +3,7 @@
  *
  * Runs:     host and sandbox.
  * Promises: a client whose target refuses is reset at once, counted and logged; never more relays than the limit.
- * Source:   DESIGN.md section 4
+ * Source:   docs/bridges.md
  */
 
 import { describeFailure } from "../sys/errno.ts";

@@ -3,7 +3,7 @@
  *
  * Runs:     host and sandbox. openBridges() before the program starts; the kernel queues until Bridges relays.
  * Promises: after drain() has answered "drained", nothing that a client or a target has sent was lost by ending here.
- * Source:   DESIGN.md section 4
+ * Source:   docs/bridges.md
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Addon } from "../sys/addon.ts";

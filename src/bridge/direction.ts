@@ -4,7 +4,7 @@
  * Runs:     host and sandbox.
  * Promises: delivers all bytes in order; holds at most one buffer or one pipe of them, and reads no further until the
  *           sink has taken them; holds nothing and no pipe while idle.
- * Source:   DESIGN.md section 4, splice(2)
+ * Source:   docs/bridges.md, splice(2)
  */
 import type { Addon } from "../sys/addon.ts";
 import type { Endpoint } from "./endpoint.ts";

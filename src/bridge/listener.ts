@@ -4,7 +4,7 @@
  * Runs:     host and sandbox, before the program starts. Nothing is accepted here: the kernel queues.
  * Promises: a Unix socket has mode 0600 from its first moment, is never made through a symbolic link and never in
  *           place of what was there; on failure nothing stays open and no file stays behind.
- * Source:   unix(7), bind(2); DESIGN.md section 4
+ * Source:   unix(7), bind(2); docs/bridges.md
  */
 import { FenceError } from "../base/errors.ts";
 import type { Addon } from "../sys/addon.ts";

@@ -4,7 +4,7 @@
  * Runs:     host and sandbox.
  * Promises: a half-close is passed on as one and the other direction goes on as long as it likes; a reset is passed on
  *           as a reset, and only when nothing is unsent, unless the client gave up while the target did not read.
- * Source:   DESIGN.md section 4, tcp(7), unix(7)
+ * Source:   docs/bridges.md, tcp(7), unix(7)
  */
 import type { Address } from "./address.ts";
 import { type ByteCount, Direction, type RelayContext } from "./direction.ts";

@@ -5,7 +5,7 @@
  * Promises: says "ready" once, when every listener is open. The first SIGINT or SIGTERM delivers what is held, for at
  *           most 2 s, removes the Unix sockets and ends with 0: it was asked to stop and it did. Bytes that could not
  *           be delivered by then are an error. A second signal ends it at once, with 128 plus the signal's number.
- * Source:   DESIGN.md sections 4 and 8
+ * Source:   docs/bridges.md
  */
 import { FenceError } from "../base/errors.ts";
 import type { Addon } from "../sys/addon.ts";

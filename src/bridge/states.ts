@@ -3,7 +3,7 @@
  *
  * Runs:     host and sandbox. Pure.
  * Promises: an end is passed on only after all that came before it; a direction never leaves a final state.
- * Source:   DESIGN.md section 4
+ * Source:   docs/bridges.md
  */
 import { bug } from "../base/errors.ts";
 

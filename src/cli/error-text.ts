@@ -6,12 +6,7 @@
  *           forge a line or steer the terminal.
  * Source:   docs/errors.md
  */
-import { bug, FenceError } from "../base/errors.ts";
-
-/** Any thrown value as a FenceError; what is none is our mistake. */
-export function asFenceError(thrown: unknown): FenceError {
-  return thrown instanceof FenceError ? thrown : bug(String(thrown), thrown);
-}
+import type { FenceError } from "../base/errors.ts";
 
 export function errorText(error: FenceError): string {
   const { step, hint } = error.details;

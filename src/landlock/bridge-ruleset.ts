@@ -3,7 +3,7 @@
  *
  * Runs:     host and sandbox. Pure.
  * Promises: no file, no other port, no other Unix socket, no signal, as far as the kernel can deny it.
- * Source:   docs/DESIGN.md, section 3
+ * Source:   docs/bridges.md
  */
 import { emptyRequest, type RulesetRequest } from "./request.ts";
 import { chooseRuleset, type LandlockMode, type RulesetChoice } from "./ruleset.ts";

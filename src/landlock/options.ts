@@ -3,7 +3,7 @@
  *
  * Runs:     host and sandbox. Pure.
  * Promises: an option needs exactly what its words say: unix sockets, UDP, quiet and audit only when it names them.
- * Source:   docs/DESIGN.md, section 8; the rights are those of abi.ts
+ * Source:   docs/options.md; the rights are those of abi.ts
  */
 import { linuxOf, type RightName, rightOf, rights } from "./abi.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bug, errorCodes, FenceError, type FenceErrorCode } from "../../../src/base/errors.ts";
-import { asFenceError, errorText } from "../../../src/cli/error-text.ts";
+import { asFenceError, bug, errorCodes, FenceError, type FenceErrorCode } from "../../../src/base/errors.ts";
+import { errorText } from "../../../src/cli/error-text.ts";
 
 test("an error is printed as what failed, the step, the hint and the code", () => {
   const error = new FenceError(

@@ -1,0 +1,62 @@
+import { expect } from "vitest";
+import { test, ways } from "../../kit/bridges.ts";
+import { payload, received, whole, writeFails } from "../../kit/bytes.ts";
+
+/** Small enough to have left the target's kernel when the target closes: with unread input that drops the rest. */
+const answer = payload(64 << 10);
+const upload = payload(50 << 20);
+
+test.for(ways)(
+  "%s -> %s: the answer of a target that closes in the middle of an upload arrives whole",
+  async ([listen, connect], { stage }) => {
+    const target = await stage.target(connect, (socket) => {
+      socket.once("data", () => {
+        socket.pause();
+        socket.write(answer, () => socket.destroy());
+      });
+    });
+    const client = stage.client(stage.bridge(listen, target).address);
+    const uploaded = new Promise((resolve) => client.end(upload, () => resolve("uploaded")));
+    expect(await received(client)).toEqual(whole(answer));
+    expect(await uploaded).toBe("uploaded");
+  },
+);
+
+test.for(ways)(
+  "%s -> %s: what a client has sent before it closed arrives whole, although it read no answer",
+  async ([listen, connect], { stage }) => {
+    const arrived = Promise.withResolvers<unknown>();
+    const target = await stage.target(connect, (socket) => {
+      socket.write(answer);
+      arrived.resolve(received(socket));
+    });
+    const client = stage.client(stage.bridge(listen, target).address);
+    const request = payload(100_000);
+    client.end(request, () => client.destroy());
+    expect(await arrived.promise).toEqual(whole(request));
+  },
+);
+
+test.for(ways)(
+  "%s -> %s: a target that sends to a client that is gone is stopped",
+  async ([listen, connect], { stage }) => {
+    const stopped = Promise.withResolvers<unknown>();
+    const target = await stage.target(connect, (socket) => {
+      socket.once("data", () => stopped.resolve(writeFails(socket)));
+    });
+    const client = stage.client(stage.bridge(listen, target).address);
+    client.write("go");
+    client.once("data", () => client.destroy());
+    expect(await stopped.promise).toBeOneOf(["EPIPE", "ECONNRESET"]);
+  },
+);
+
+test.for(ways)(
+  "%s -> %s: a client that goes on sending to a target that is gone is reset after a while",
+  async ([listen, connect], { stage }) => {
+    const target = await stage.target(connect, (socket) => socket.end(answer, () => socket.destroy()));
+    const client = stage.client(stage.bridge(listen, target, { lingerMs: 100 }).address);
+    expect(await received(client)).toEqual(whole(answer));
+    expect(await writeFails(client)).toBeOneOf(["EPIPE", "ECONNRESET"]);
+  },
+);

@@ -1,0 +1,106 @@
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import realAddon from "landlock-napi/addon";
+import { describe, expect } from "vitest";
+import { openListeners } from "../../../src/bridge/listener.ts";
+import { countedDoors, test, ways } from "../../kit/bridges.ts";
+import { payload, received, whole, writeUntilStalled } from "../../kit/bytes.ts";
+
+const bytes = payload(1 << 20);
+
+describe("drain", () => {
+  test.for(ways)("%s -> %s: delivers what was sent just before", async ([listen, connect], { stage }) => {
+    const arrived = Promise.withResolvers<unknown>();
+    const target = await stage.target(connect, (socket) => arrived.resolve(received(socket)));
+    const { bridges, address } = stage.bridge(listen, target);
+    const client = stage.client(address);
+    await new Promise((resolve) => client.end(bytes, () => resolve(null)));
+    expect(await bridges.drain()).toBe("drained");
+    bridges.close();
+    expect(await arrived.promise).toEqual(whole(bytes));
+  });
+
+  test.for(ways)("%s -> %s: serves those who wait in the backlog", async ([listen, connect], { stage }) => {
+    const [listener] = openListeners(realAddon, [stage.freeAddress(listen)]);
+    if (listener === undefined) throw new Error("no listener");
+    const clients = Array.from({ length: 100 }, () => stage.client(listener.address).end("hello"));
+    await Promise.all(clients.map((client) => once(client, "finish")));
+    const arrived: Promise<unknown>[] = [];
+    const allThere = Promise.withResolvers<void>();
+    const target = await stage.target(connect, (socket) => {
+      if (arrived.push(received(socket)) === clients.length) allThere.resolve();
+      socket.once("end", () => socket.end());
+    });
+    const bridges = stage.relay([{ listener, target }], { connectionLimit: 10 });
+    const drained = bridges.drain();
+    for (const client of clients) client.destroy();
+    expect(await drained).toBe("drained");
+    bridges.close();
+    expect(bridges.statistics()[0]).toMatchObject({ accepted: 100, refused: 0 });
+    await allThere.promise;
+    expect(await Promise.all(arrived)).toEqual(clients.map(() => whole(Buffer.from("hello"))));
+  });
+
+  test("accepts nobody who comes later", async ({ stage }) => {
+    const target = await stage.target("unix", (socket) => socket.pipe(socket));
+    const { bridges, address } = stage.bridge("tcp", target);
+    expect(await bridges.drain()).toBe("drained");
+    const late = stage.client(address);
+    await once(late, "connect");
+    expect(await bridges.drain()).toBe("drained");
+    expect(bridges.statistics()[0]?.accepted).toBe(0);
+  });
+
+  test("does not wait for connections that hold nothing", async ({ stage }) => {
+    const target = await stage.target("unix", (socket) => socket.pipe(socket));
+    const { bridges, address } = stage.bridge("tcp", target);
+    const client = stage.client(address);
+    client.write("hello");
+    await once(client, "data");
+    expect(await bridges.drain()).toBe("drained");
+    expect(bridges.statistics()[0]?.open).toBe(1);
+  });
+
+  test.for(ways)("%s -> %s: gives up after its time when a peer does not read", async (way, { stage }) => {
+    const { addon, passed } = countedDoors();
+    const accepted = Promise.withResolvers<Socket>();
+    const target = await stage.target(way[1], (socket) => accepted.resolve(socket.pause()));
+    const { bridges, address } = stage.bridge(way[0], target, {}, addon);
+    await writeUntilStalled(stage.client(address), payload(64 << 20), passed);
+    await accepted.promise;
+    expect(await bridges.drain(100)).toBe("timed-out");
+  });
+
+  test("counts bytes that only the kernel still holds", async ({ stage }) => {
+    const { addon, passed } = countedDoors();
+    const accepted = Promise.withResolvers<Socket>();
+    const target = await stage.target("tcp", (socket) => accepted.resolve(socket.pause()));
+    const { bridges, address } = stage.bridge("unix", target, {}, addon);
+    // More than the target's kernel takes without a reader, less than what makes the relay wait.
+    await writeUntilStalled(stage.client(address), payload(1 << 20), passed);
+    expect(passed()).toBe(1 << 20);
+    expect(await bridges.drain(100)).toBe("timed-out");
+    (await accepted.promise).resume();
+    expect(await bridges.drain()).toBe("drained");
+  });
+});
+
+describe("whenQuiet", () => {
+  test("waits until nothing has happened for so long", async ({ stage }) => {
+    const target = await stage.target("unix", (socket) => socket.pipe(socket));
+    const { bridges, address } = stage.bridge("tcp", target);
+    const client = stage.client(address).resume();
+    let lastEcho = 0;
+    client.on("data", () => {
+      lastEcho = performance.now();
+    });
+    const quiet = bridges.whenQuiet(150).then(() => performance.now());
+    for (let i = 0; i < 10; i++) {
+      client.write("still here");
+      await delay(50);
+    }
+    expect((await quiet) - lastEcho).toBeGreaterThan(140);
+    expect(bridges.statistics()[0]?.open).toBe(1);
+  });
+});

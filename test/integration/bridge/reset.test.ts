@@ -1,0 +1,97 @@
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { expect } from "vitest";
+import { countedDoors, type Kind, type Stage, test } from "../../kit/bridges.ts";
+import { digest, payload, received, writeFails, writeUntilStalled } from "../../kit/bytes.ts";
+
+type Way = readonly [Kind, Kind];
+const tcpToTcp: readonly Way[] = [
+  ["tcp", "tcp"],
+  ["tcp6", "tcp6"],
+];
+const fromTcp: readonly Way[] = [["tcp", "unix"], ...tcpToTcp];
+/** More than all buffers on the way hold. */
+const offered = payload(64 << 20);
+const toTcp: readonly Way[] = [["unix", "tcp"], ...tcpToTcp];
+
+test.for(tcpToTcp)("%s -> %s: a client's reset reaches the target as one", async (way, { stage }) => {
+  const { client, target } = await connected(stage, way);
+  const seen = received(target);
+  client.resetAndDestroy();
+  expect(await seen).toMatchObject({ end: "ECONNRESET" });
+});
+
+test.for(tcpToTcp)("%s -> %s: a target's reset reaches the client as one", async (way, { stage }) => {
+  const { client, target } = await connected(stage, way);
+  const seen = received(client);
+  target.resetAndDestroy();
+  expect(await seen).toMatchObject({ end: "ECONNRESET" });
+});
+
+test("a TCP client's reset ends a Unix target, both ways", async ({ stage }) => {
+  const { client, target } = await connected(stage, ["tcp", "unix"]);
+  const seen = received(target);
+  client.resetAndDestroy();
+  expect(await seen).toMatchObject({ end: "end" });
+  expect(await writeFails(target)).toBe("EPIPE");
+});
+
+test("a TCP target's reset ends a Unix client, both ways", async ({ stage }) => {
+  const { client, target } = await connected(stage, ["unix", "tcp"]);
+  const seen = received(client);
+  target.resetAndDestroy();
+  expect(await seen).toMatchObject({ end: "end" });
+  expect(await writeFails(client)).toBe("EPIPE");
+});
+
+test.for(fromTcp)("%s -> %s: a client's reset is passed on while the target does not read", async (way, { stage }) => {
+  const { client, passed, bothClosed } = await connected(stage, way);
+  expect(await writeUntilStalled(client, offered, passed)).toBeLessThan(offered.length);
+  client.resetAndDestroy();
+  await bothClosed;
+});
+
+test.for(toTcp)("%s -> %s: a target's reset is passed on while it does not read", async (way, { stage }) => {
+  const { client, target, passed, bothClosed } = await connected(stage, way);
+  expect(await writeUntilStalled(client, offered, passed)).toBeLessThan(offered.length);
+  target.resetAndDestroy();
+  await bothClosed;
+});
+
+test.for(toTcp)(
+  "%s -> %s: a client that reads late gets all that came before the target's reset",
+  async (way, { stage }) => {
+    const { client, target, passed } = await connected(stage, way);
+    await writeUntilStalled(target, offered, passed);
+    target.resetAndDestroy();
+    await once(target, "close");
+    const got = await received(client);
+    expect(got.sizeBytes).toBe(passed());
+    expect(got.sizeBytes).toBeGreaterThan(100_000);
+    expect(got.digest).toBe(digest(offered.subarray(0, got.sizeBytes)));
+    expect(got.end).toBe(way[0] === "unix" ? "end" : "ECONNRESET");
+  },
+);
+
+/** A client and a target that have met through a bridge. Nothing reads yet. */
+async function connected(stage: Stage, [listen, connect]: Way) {
+  const { addon, passed } = countedDoors();
+  const bothClosed = Promise.withResolvers<void>();
+  const accepted = Promise.withResolvers<Socket>();
+  const { bridges, address } = stage.bridge(
+    listen,
+    await stage.target(connect, (socket) => accepted.resolve(socket.pause())),
+    {},
+    {
+      ...addon,
+      closeDescriptor: (fd) => {
+        // The relay counts as open until it has closed both.
+        process.nextTick(() => bridges.statistics()[0]?.open === 0 && bothClosed.resolve());
+        return addon.closeDescriptor(fd);
+      },
+    },
+  );
+  const client = stage.client(address).pause();
+  const target = await accepted.promise;
+  return { client, target, passed, bothClosed: bothClosed.promise };
+}

@@ -1,0 +1,108 @@
+import { existsSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { describe, expect } from "vitest";
+import { type Address, formatAddress } from "../../../src/bridge/address.ts";
+import { type Stage, test } from "../../kit/bridges.ts";
+import { payload, received, whole, writeUntilStalled } from "../../kit/bytes.ts";
+
+const bytes = payload(1 << 20);
+
+describe("fence bridge", () => {
+  test("prints one line when all bridges are ready, and relays", async ({ stage }) => {
+    const target = await stage.target("tcp", (socket) => socket.pipe(socket));
+    const other = await stage.target("unix");
+    const [first, second] = [stage.freeAddress("unix"), stage.freeAddress("unix")];
+    const bridge = stage.process([specification(first, target), specification(second, other)]);
+    expect(await bridge.ready).toBe(`fence: ready: ${arrow(first, target)}, ${arrow(second, other)}\n`);
+    const client = stage.client(first).end(bytes);
+    expect(await received(client)).toEqual(whole(bytes));
+  });
+
+  test.for(["SIGINT", "SIGTERM"] as const)(
+    "%s: delivers what it holds, removes its socket, exits 0",
+    async (signal, { stage }) => {
+      const accepted = Promise.withResolvers<Socket>();
+      const target = await stage.target("tcp", (socket) => accepted.resolve(socket.pause()));
+      const listen = stage.freeAddress("unix");
+      const bridge = stage.process([specification(listen, target)]);
+      await bridge.ready;
+      await new Promise((resolve) => stage.client(listen).end(bytes, () => resolve(null)));
+      const server = await accepted.promise;
+      bridge.signal(signal);
+      expect(await received(server)).toEqual(whole(bytes));
+      expect(await bridge.ended()).toEqual({ status: 0, stderr: "" });
+      expect(existsSync(pathOf(listen))).toBe(false);
+    },
+  );
+
+  test("a signal while nothing is open ends it at once", async ({ stage }) => {
+    const listen = stage.freeAddress("unix");
+    const bridge = stage.process([specification(listen, await stage.target("unix"))]);
+    await bridge.ready;
+    bridge.signal("SIGTERM");
+    expect(await bridge.ended()).toEqual({ status: 0, stderr: "" });
+  });
+
+  test("a peer that does not read: it gives up after 2 s, says so and exits 125", async ({ stage }) => {
+    const { bridge, listen } = await stuck(stage);
+    bridge.signal("SIGTERM");
+    expect(await bridge.ended()).toEqual({
+      status: 125,
+      stderr: "FENCE_BRIDGE not everything was delivered within 2 s\n",
+    });
+    expect(existsSync(pathOf(listen))).toBe(false);
+  });
+
+  test("a second signal ends it at once with 128 plus its number, and its socket is removed", async ({ stage }) => {
+    const { bridge, listen } = await stuck(stage);
+    // When both are pending the kernel delivers the lower number first.
+    bridge.signal("SIGINT");
+    bridge.signal("SIGTERM");
+    expect(await bridge.ended()).toEqual({ status: 128 + 15, stderr: "" });
+    expect(existsSync(pathOf(listen))).toBe(false);
+  });
+
+  test("without bridges, and with a wrong one, exits 125", async ({ stage }) => {
+    expect(await stage.process([]).ended()).toEqual({ status: 125, stderr: "FENCE_USAGE no bridge was named\n" });
+    const wrong = await stage.process(["tcp:80=unix:/a"]).ended();
+    expect(wrong).toMatchObject({
+      status: 125,
+      stderr: expect.stringMatching(/^FENCE_USAGE a bridge must be tcp:HOST/),
+    });
+  });
+
+  test("that cannot open one listener opens none and prints no ready line", async ({ stage }) => {
+    const target = await stage.target("unix");
+    const [first, second] = [stage.freeAddress("unix"), stage.freeAddress("unix")];
+    writeFileSync(pathOf(second), "in the way");
+    const bridge = stage.process([specification(first, target), specification(second, target)]);
+    expect(await bridge.ready).toBe("");
+    expect(await bridge.ended()).toMatchObject({ status: 125, stderr: expect.stringContaining("FENCE_LISTEN") });
+    expect(existsSync(pathOf(first))).toBe(false);
+  });
+});
+
+/** A bridge with more bytes under way than it can ever deliver. */
+async function stuck(stage: Stage) {
+  const accepted = Promise.withResolvers<Socket>();
+  const target = await stage.target("tcp", (socket) => accepted.resolve(socket.pause()));
+  const listen = stage.freeAddress("unix");
+  const bridge = stage.process([specification(listen, target)]);
+  await bridge.ready;
+  const client = stage.client(listen);
+  await writeUntilStalled(client, payload(64 << 20), () => client.writableLength);
+  await accepted.promise;
+  return { bridge, listen };
+}
+
+function specification(listen: Address, connect: Address): string {
+  return `${formatAddress(listen)}=${formatAddress(connect)}`;
+}
+
+function arrow(listen: Address, connect: Address): string {
+  return `${formatAddress(listen)} -> ${formatAddress(connect)}`;
+}
+
+function pathOf(address: Address): string {
+  return address.kind === "unix" ? address.path : "";
+}
