@@ -9,7 +9,7 @@ import { cpus, release, tmpdir } from "node:os";
 import { dist } from "../../build/paths.ts";
 import { printTable } from "./measure.ts";
 import { makePeers } from "./peers.ts";
-import { measureRelays } from "./relays.ts";
+import { measureRelays, type RelayFigures } from "./relays.ts";
 import { measureStartup, startupGoals } from "./startup.ts";
 
 const relayRounds = Number(process.argv[2] ?? 5);
@@ -21,8 +21,11 @@ try {
   const peers = makePeers(folder);
   const startup = await measureStartup(peers, folder, startupRounds);
   printTable("sandbox with two proxies, /bin/true, end", "ms", startup, startupGoals);
-  const relays = await measureRelays(peers, folder, relayRounds);
-  for (const { title, unit, rows, goals } of relays) printTable(title, unit, rows, goals);
+  const relays: RelayFigures[] = [];
+  for await (const figures of measureRelays(peers, folder, relayRounds)) {
+    printTable(figures.title, figures.unit, figures.rows, figures.goals);
+    relays.push(figures);
+  }
   writeFileSync(`${dist}/bench.json`, `${JSON.stringify({ startup, relays }, null, 2)}\n`);
 } finally {
   rmSync(folder, { recursive: true });
