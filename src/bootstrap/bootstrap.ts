@@ -7,28 +7,28 @@
  * Source:   docs/bootstrap.md
  */
 import { buildId } from "../base/build.ts";
-import { asFenceError, bug, FenceError } from "../base/errors.ts";
+import { asFenceError, FenceError } from "../base/errors.ts";
 import { formatAddress } from "../bridge/address.ts";
 import type { OpenBridge } from "../bridge/bridge.ts";
 import { openBridges } from "../bridge/bridges.ts";
 import { closeListener } from "../bridge/listener.ts";
 import { describeLandlock } from "../landlock/report.ts";
-import { type ExecPlan, execPlan, preparationTypes, stepTypes } from "../plan/exec-plan.ts";
+import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import { defaultFilter } from "../seccomp/default-filter.ts";
 import type { Addon } from "../sys/addon.ts";
-import { systemError } from "../sys/errno.ts";
 import type { Messages } from "../sys/messages.ts";
-import type { StepFailure, WaitingProcess } from "../sys/stub.ts";
+import type { WaitingProcess } from "../sys/stub.ts";
 import { serveBridges } from "./bridge-process.ts";
-import { environmentChange } from "./environment.ts";
+import { environmentChange, type Repair } from "./environment.ts";
 import { parseJsonPlan, readPlan } from "./json-plan.ts";
 import type { BootstrapCommand } from "./options.ts";
 import { pathFacts } from "./path-facts.ts";
-import { explainExec, findProgram } from "./program.ts";
+import { findProgram } from "./program.ts";
 import type { BootstrapRequest } from "./request.ts";
 import { type EnforcedRuleset, makeRuleset } from "./ruleset.ts";
 import { failed, type Report, starting, statusReport } from "./status.ts";
+import { explainFailure, type PreparedPlan } from "./step-failure.ts";
 
 export interface BootstrapContext {
   readonly addon: Addon;
@@ -85,11 +85,7 @@ async function setUp(
   isDebugging: boolean,
 ): Promise<void> {
   const { addon, waiting, messages } = context;
-  const debug = isDebugging
-    ? (text: string) =>
-        messages.write(`fence: debug: ${text}
-`)
-    : null;
+  const debug = isDebugging ? (text: string) => messages.write(`fence: debug: ${text}\n`) : null;
   const bridges = openBridges(addon, request.bridges);
   try {
     const ruleset = makeRuleset(addon, request.landlock, request.bridges, () => waiting.pid);
@@ -111,7 +107,7 @@ async function setUp(
     messages.leaveStdio(addon, waiting.pidfd);
     waiting.start(encodeExecPlan(prepared.plan), ruleset.fd);
     const failure = await waiting.started();
-    if (failure !== null) throw explain(failure, prepared, request, ruleset);
+    if (failure !== null) throw explainFailure(failure, prepared, ruleset.choice);
   } catch (error) {
     closeAll(addon, bridges);
     throw error;
@@ -120,11 +116,8 @@ async function setUp(
   if (bridges.length > 0) await serveBridges({ addon, program: waiting, bridges, report, debug });
 }
 
-interface Prepared {
-  readonly plan: ExecPlan;
-  readonly repaired: readonly object[];
-  readonly directory: string;
-  readonly programPath: string;
+interface Prepared extends PreparedPlan {
+  readonly repaired: readonly Repair[];
 }
 
 function preparePlan(
@@ -166,67 +159,6 @@ function programsPath(
 function architecture(): "x64" | "arm64" {
   if (process.arch === "x64" || process.arch === "arm64") return process.arch;
   throw new FenceError("FENCE_SECCOMP", `there is no filter for the architecture ${process.arch}`);
-}
-
-/** A step of the plan that failed in P0, as the error that the user reads. */
-function explain(
-  failure: StepFailure,
-  { plan, directory, programPath }: Prepared,
-  request: BootstrapRequest,
-  { choice }: EnforcedRuleset,
-): FenceError {
-  const preparation = explainPreparation(failure);
-  if (preparation !== null) return preparation;
-  const step = plan.steps[failure.index];
-  if (step === undefined || stepTypes[step.kind] !== failure.type) {
-    throw bug(`step ${failure.index} of type ${failure.type} failed, which the plan does not have`);
-  }
-  switch (step.kind) {
-    case "exec":
-    case "exec-original":
-      return explainExec(programPath, directory, failure.result, choice);
-    case "chdir":
-      return systemError("FENCE_EXEC_PLAN", `cannot enter ${step.path}`, "chdir", failure.result, {
-        step: "chdir",
-        path: step.path,
-        hint: "--chdir must name a directory inside the sandbox",
-      });
-    case "rlimit":
-      return systemError("FENCE_EXEC_PLAN", "cannot set a resource limit", "prlimit", failure.result, {
-        step: "rlimits",
-        hint: "a hard limit can only be raised with CAP_SYS_RESOURCE",
-      });
-    case "landlock":
-      return systemError("FENCE_LANDLOCK", "cannot enforce the ruleset", "landlock_restrict_self", failure.result, {
-        step: "enforce-landlock",
-        hint: "the kernel stacks at most 16 Landlock domains",
-      });
-    case "seccomp":
-      return systemError("FENCE_SECCOMP", "cannot install the seccomp filter", "seccomp", failure.result, {
-        step: "seccomp",
-        hint:
-          request.seccomp === "default" ? "the kernel needs CONFIG_SECCOMP_FILTER; --seccomp=off does without it" : "",
-      });
-    default:
-      return systemError("FENCE_EXEC_PLAN", `the step ${step.kind} failed`, step.kind, failure.result, {
-        step: "exec-plan",
-      });
-  }
-}
-
-/** What P0 does before the first step; null when it is past that. */
-function explainPreparation({ type, index, result }: StepFailure): FenceError | null {
-  const step = "exec-plan";
-  switch (type) {
-    case preparationTypes.check:
-      return systemError("FENCE_EXEC_PLAN", `the exec plan was refused at its step ${index}`, "mmap", result, { step });
-    case preparationTypes.vectors:
-      return systemError("FENCE_EXEC_PLAN", "no room for the arguments and the environment", "mmap", result, { step });
-    case preparationTypes.noNewPrivs:
-      return systemError("FENCE_EXEC_PLAN", "cannot set no_new_privs", "prctl", result, { step });
-    default:
-      return null;
-  }
 }
 
 function closeAll(addon: Addon, bridges: readonly OpenBridge[]): void {

@@ -8,8 +8,10 @@
 import { writeSync } from "node:fs";
 import { version } from "../base/build.ts";
 import type { FenceError } from "../base/errors.ts";
+import type { BridgeStatistics } from "../bridge/bridge.ts";
 import type { LandlockReport } from "../landlock/report.ts";
 import { nodeError } from "../sys/errno.ts";
+import type { Repair } from "./environment.ts";
 
 export interface Isolation {
   readonly landlock: LandlockReport & { readonly skippedPaths: readonly string[] };
@@ -22,11 +24,11 @@ export type StatusEvent =
   | {
       readonly event: "ready";
       readonly isolation: Isolation;
-      readonly bridges: readonly object[];
-      readonly repaired: readonly object[];
+      readonly bridges: readonly { readonly listen: string; readonly connect: string }[];
+      readonly repaired: readonly Repair[];
     }
   | ({ readonly event: "failed" } & ReturnType<typeof failureRecord>)
-  | { readonly event: "ended"; readonly bridges: readonly object[] };
+  | { readonly event: "ended"; readonly bridges: readonly BridgeStatistics[] };
 
 export type Report = (event: StatusEvent) => void;
 

@@ -8,9 +8,10 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { testFolder } from "./test-folder.ts";
 
 const sources = resolve(import.meta.dirname, "../e2e/probe");
-const output = resolve(import.meta.dirname, "../../dist/test");
+const output = join(testFolder(), "probe");
 
 /** Tries one action and prints what came of it. Static. */
 export const probe = compiled("probe.c", ["-static"]);

@@ -17,7 +17,8 @@ export interface ContainerOptions {
 }
 
 /** crun refuses hosts that mount both versions of cgroups: in a mount namespace of its own it sees one. */
-const oneCgroupVersion = "umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup";
+const oneCgroupVersion =
+  "if mountpoint -q /sys/fs/cgroup; then umount -R /sys/fs/cgroup; fi && mount -t cgroup2 cgroup2 /sys/fs/cgroup";
 
 export const crunNeeds = ["root", "crun", "unshare"] as const;
 

@@ -13,14 +13,14 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
-import { fence as built } from "../../build/paths.ts";
 import { arrange, probe } from "./probe.ts";
+import { testFolder } from "./test-folder.ts";
 
-export const fence = executable(built);
+export const fence = executable(join(testFolder(), "fence"));
 
 function executable(path: string): string {
   if (existsSync(path)) return path;
-  throw new Error(`${path} is missing: the end-to-end tests try the built executable, so run npm run build first`);
+  throw new Error("dist/fence is missing: the end-to-end tests try the built executable, so run npm run build first");
 }
 
 /** Where programs run, and what the tests' own are called there. */

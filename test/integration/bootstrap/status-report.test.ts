@@ -13,11 +13,20 @@ test("each report is one line of JSON", () => {
   const path = files().make("status", "");
   const report = statusReport(opened(path, "w"));
   report(starting);
-  report({ event: "ended", bridges: [{ listen: "unix:/a\nb" }] });
+  const bridge = {
+    listen: "unix:/a\nb",
+    connect: "unix:/c",
+    accepted: 1,
+    refused: 0,
+    open: 0,
+    bytesToTarget: 2,
+    bytesToClient: 3,
+  };
+  report({ event: "ended", bridges: [bridge] });
   const lines = readFileSync(path, "utf8").split("\n");
   expect(lines.slice(0, 2).map((line) => JSON.parse(line))).toEqual([
     { event: "starting", version: "0.0.0-source" },
-    { event: "ended", bridges: [{ listen: "unix:/a\nb" }] },
+    { event: "ended", bridges: [bridge] },
   ]);
   expect(lines.slice(2)).toEqual([""]);
 });

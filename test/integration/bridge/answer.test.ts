@@ -1,4 +1,6 @@
-import { expect } from "vitest";
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { describe, expect } from "vitest";
 import { test, ways } from "../../kit/bridges.ts";
 import { payload, received, whole, writeFails } from "../../kit/bytes.ts";
 
@@ -16,7 +18,7 @@ test.for(ways)(
       });
     });
     const client = stage.client(stage.bridge(listen, target).address);
-    const uploaded = new Promise((resolve) => client.end(upload, () => resolve("uploaded")));
+    const uploaded = new Promise((resolve) => client.end(upload, (error?: Error) => resolve(error ?? "uploaded")));
     expect(await received(client)).toEqual(whole(answer));
     expect(await uploaded).toBe("uploaded");
   },
@@ -36,6 +38,32 @@ test.for(ways)(
     expect(await arrived.promise).toEqual(whole(request));
   },
 );
+
+/** The kernel tells a Unix socket ECONNRESET when its peer has closed with unread input. */
+describe("a Unix peer that closes with unread input has ended, not reset, the connection:", () => {
+  test.for(["tcp", "tcp6"] as const)("a target, to a %s client", async (listen, { stage }) => {
+    const accepted = Promise.withResolvers<Socket>();
+    const target = await stage.target("unix", (socket) => accepted.resolve(socket.pause()));
+    const client = stage.client(stage.bridge(listen, target).address);
+    client.write("never read");
+    const server = await accepted.promise;
+    await once(server, "readable");
+    server.write(answer, () => server.destroy());
+    expect(await received(client)).toEqual(whole(answer));
+  });
+
+  test.for(["tcp", "tcp6"] as const)("a client, to a %s target", async (connect, { stage }) => {
+    const arrived = Promise.withResolvers<unknown>();
+    const target = await stage.target(connect, (socket) => {
+      socket.write("never read");
+      arrived.resolve(received(socket));
+    });
+    const client = stage.client(stage.bridge("unix", target).address);
+    await once(client, "readable");
+    client.write(answer, () => client.destroy());
+    expect(await arrived.promise).toEqual(whole(answer));
+  });
+});
 
 test.for(ways)(
   "%s -> %s: a target that sends to a client that is gone is stopped",

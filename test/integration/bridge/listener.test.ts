@@ -6,7 +6,7 @@ import { FenceError } from "../../../src/base/errors.ts";
 import type { Address } from "../../../src/bridge/address.ts";
 import { closeListener, type Listener, openListeners } from "../../../src/bridge/listener.ts";
 import type { Addon } from "../../../src/sys/addon.ts";
-import { doors, type Stage, test, ways } from "../../kit/bridges.ts";
+import { doors, type Stage, test } from "../../kit/bridges.ts";
 import { received } from "../../kit/bytes.ts";
 
 const EACCES = 13;
@@ -171,16 +171,6 @@ test.for(["socket", "setMode", "bind", "listen"] as const)("when %s fails nothin
   const error = failure(() => openListeners(doors({ [door]: () => -EACCES }), [{ kind: "unix", path }]));
   expect(error.details).toMatchObject({ errno: "EACCES", path });
   expect(existsSync(path)).toBe(false);
-});
-
-test.for(ways)("%s -> %s: clients may connect before the bridge relays", async ([listen, connect], { stage }) => {
-  const target = await stage.target(connect, (socket) => socket.pipe(socket));
-  const [listener] = openListeners(realAddon, [stage.freeAddress(listen)]);
-  if (listener === undefined) throw new Error("no listener");
-  const client = stage.client(listener.address);
-  await new Promise((resolve) => client.end("early", () => resolve(null)));
-  stage.relay([{ listener, target }]);
-  expect(await received(client)).toMatchObject({ sizeBytes: 5, end: "end" });
 });
 
 function listenOnPath(stage: Stage, replaced: (path: string) => Partial<Addon> = () => ({})) {

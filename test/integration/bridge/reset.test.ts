@@ -28,6 +28,28 @@ test.for(tcpToTcp)("%s -> %s: a target's reset reaches the client as one", async
   expect(await seen).toMatchObject({ end: "ECONNRESET" });
 });
 
+test.for(tcpToTcp)("%s -> %s: so does a reset that a write of the relay meets first", async (way, { stage }) => {
+  const { client, target } = await connected(stage, way);
+  const seen = received(client);
+  // Both before the relay has its turn.
+  client.write("the relay reads this first");
+  target.resetAndDestroy();
+  expect(await seen).toMatchObject({ end: "ECONNRESET" });
+});
+
+test.for([
+  ["unix", "tcp"],
+  ["unix", "tcp6"],
+  ["unix", "unix"],
+] as const)(
+  "%s -> %s: a client that is gone leaves no connection to a target that says nothing",
+  async (way, { stage }) => {
+    const { client, bothClosed } = await connected(stage, way);
+    client.destroy();
+    await bothClosed;
+  },
+);
+
 test("a TCP client's reset ends a Unix target, both ways", async ({ stage }) => {
   const { client, target } = await connected(stage, ["tcp", "unix"]);
   const seen = received(target);

@@ -1,0 +1,78 @@
+/**
+ * Explains which of P0's last steps failed, and what the user can do about it.
+ *
+ * Runs:     sandbox, in the set-up Node, which stays unrestricted and can look.
+ * Source:   docs/exec-plan.md
+ */
+import { bug, type FenceError } from "../base/errors.ts";
+import type { RulesetChoice } from "../landlock/ruleset.ts";
+import { type ExecPlan, preparationTypes, stepTypes } from "../plan/exec-plan.ts";
+import { systemError } from "../sys/errno.ts";
+import type { StepFailure } from "../sys/stub.ts";
+import { explainExec } from "./program.ts";
+
+export interface PreparedPlan {
+  readonly plan: ExecPlan;
+  /** The program's working directory; relative to the present one when it stays. */
+  readonly directory: string;
+  readonly programPath: string;
+}
+
+/** A step of the plan that failed in P0, as the error that the user reads. */
+export function explainFailure(
+  failure: StepFailure,
+  { plan, directory, programPath }: PreparedPlan,
+  choice: RulesetChoice,
+): FenceError {
+  const preparation = explainPreparation(failure);
+  if (preparation !== null) return preparation;
+  const step = plan.steps[failure.index];
+  if (step === undefined || stepTypes[step.kind] !== failure.type) {
+    throw bug(`step ${failure.index} of type ${failure.type} failed, which the plan does not have`);
+  }
+  switch (step.kind) {
+    case "exec":
+    case "exec-original":
+      return explainExec(programPath, directory, failure.result, choice);
+    case "chdir":
+      return systemError("FENCE_EXEC_PLAN", `cannot enter ${step.path}`, "chdir", failure.result, {
+        step: "chdir",
+        path: step.path,
+        hint: "--chdir must name a directory inside the sandbox",
+      });
+    case "rlimit":
+      return systemError("FENCE_EXEC_PLAN", "cannot set a resource limit", "prlimit", failure.result, {
+        step: "rlimits",
+        hint: "a hard limit can only be raised with CAP_SYS_RESOURCE",
+      });
+    case "landlock":
+      return systemError("FENCE_LANDLOCK", "cannot enforce the ruleset", "landlock_restrict_self", failure.result, {
+        step: "enforce-landlock",
+        hint: "the kernel stacks at most 16 Landlock domains",
+      });
+    case "seccomp":
+      return systemError("FENCE_SECCOMP", "cannot install the seccomp filter", "seccomp", failure.result, {
+        step: "seccomp",
+        hint: "the kernel needs CONFIG_SECCOMP_FILTER; --seccomp=off does without it",
+      });
+    default:
+      return systemError("FENCE_EXEC_PLAN", `the step ${step.kind} failed`, step.kind, failure.result, {
+        step: "exec-plan",
+      });
+  }
+}
+
+/** What P0 does before the first step; null when it is past that. */
+function explainPreparation({ type, index, result }: StepFailure): FenceError | null {
+  const step = "exec-plan";
+  switch (type) {
+    case preparationTypes.check:
+      return systemError("FENCE_EXEC_PLAN", `the exec plan was refused at its step ${index}`, "mmap", result, { step });
+    case preparationTypes.vectors:
+      return systemError("FENCE_EXEC_PLAN", "no room for the arguments and the environment", "mmap", result, { step });
+    case preparationTypes.noNewPrivs:
+      return systemError("FENCE_EXEC_PLAN", "cannot set no_new_privs", "prctl", result, { step });
+    default:
+      return null;
+  }
+}
