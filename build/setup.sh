@@ -22,7 +22,7 @@ build_packages="
 "
 test_packages="
 	crun=crun
-	libcap2-bin=setcap
+	libcap2-bin=/sbin/setcap
 	nix-bin=nix-build
 	socat=socat
 	strace=strace
