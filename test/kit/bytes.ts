@@ -65,19 +65,25 @@ export async function writeFails(socket: Socket): Promise<string | undefined> {
 /** Turns of the event loop without any movement, after which nothing will move by itself any more. */
 const quietTurns = 200;
 
-/** Writes until nothing moves any more, neither here nor in the relay (`passed`). Answers how much was written. */
-export async function writeUntilStalled(socket: Socket, bytes: Uint8Array, passed: () => number): Promise<number> {
-  let written = 0;
+/** Waits until nothing moves any more in the relay of this process (`passed`). */
+export async function relayIsStill(passed: () => number): Promise<void> {
   let before = -1;
   for (let quiet = 0; quiet < quietTurns; quiet++) {
-    if (!socket.writableNeedDrain && written < bytes.length) {
-      socket.write(bytes.subarray(written, written + 65_536));
-      written = Math.min(written + 65_536, bytes.length);
-      quiet = 0;
-    }
     if (passed() !== before) quiet = 0;
     before = passed();
     await nextTurn();
   }
+}
+
+/** Writes until nothing moves any more, neither here nor in the relay (`passed`). Answers how much was written. */
+export async function writeUntilStalled(socket: Socket, bytes: Uint8Array, passed: () => number): Promise<number> {
+  let written = 0;
+  do {
+    while (!socket.writableNeedDrain && written < bytes.length) {
+      socket.write(bytes.subarray(written, written + 65_536));
+      written = Math.min(written + 65_536, bytes.length);
+    }
+    await relayIsStill(passed);
+  } while (!socket.writableNeedDrain && written < bytes.length);
   return written;
 }

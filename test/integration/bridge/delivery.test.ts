@@ -1,8 +1,10 @@
+import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
+import realAddon from "landlock-napi/addon";
 import { expect } from "vitest";
-import { test, ways } from "../../kit/bridges.ts";
+import { doors, test, ways } from "../../kit/bridges.ts";
 import { payload, received, whole } from "../../kit/bytes.ts";
 
 /** How a peer sends: writes of these sizes, each followed by a pause or none. */
@@ -44,6 +46,32 @@ test.for(ways)(
     expect(bridges.statistics()[0]?.accepted).toBeGreaterThanOrEqual(25);
   },
 );
+
+test("connections that are idle hold no pipe: those that come after them use the same", async ({ stage }) => {
+  let pipes = 0;
+  const addon = doors({
+    pipe: (ends) => {
+      pipes++;
+      return realAddon.pipe(ends);
+    },
+  });
+  const bulk = payload(4 << 20);
+  const target = await stage.target("unix", (socket) => {
+    let left = bulk.length;
+    socket.on("data", ({ length }) => {
+      left -= length;
+      if (left === 0) socket.write("thanks");
+    });
+  });
+  const { bridges, address } = stage.bridge("tcp", target, {}, addon);
+  for (let i = 0; i < 10; i++) {
+    const client = stage.client(address);
+    client.write(bulk);
+    await once(client, "data");
+  }
+  expect(bridges.statistics()[0]?.open).toBe(10);
+  expect(pipes).toBe(1);
+});
 
 /** Pauses while it receives. */
 function dawdle(socket: Socket, { receiving: { betweenPausesBytes, pauseMs } }: Peer): void {

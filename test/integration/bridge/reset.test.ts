@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { expect } from "vitest";
 import { countedDoors, type Kind, type Stage, test } from "../../kit/bridges.ts";
-import { digest, payload, received, writeFails, writeUntilStalled } from "../../kit/bytes.ts";
+import { digest, payload, received, relayIsStill, whole, writeFails, writeUntilStalled } from "../../kit/bytes.ts";
 
 type Way = readonly [Kind, Kind];
 const tcpToTcp: readonly Way[] = [
@@ -94,6 +94,22 @@ test.for(toTcp)(
     expect(got.end).toBe(way[0] === "unix" ? "end" : "ECONNRESET");
   },
 );
+
+test("a client that closed in order while its target did not read has sent all, although its answer was refused", async ({
+  stage,
+}) => {
+  const { client, target, passed } = await connected(stage, ["tcp", "unix"]);
+  // More than the target's kernel takes (213 KB), so that the relay waits; the rest fits the relay's kernel, with the end.
+  const request = offered.subarray(0, 280_000);
+  client.end(request, () => client.destroy());
+  await once(client, "close");
+  await relayIsStill(passed);
+  expect(passed()).toBeLessThan(request.length);
+  // The kernel answers it with a reset.
+  target.write("an answer");
+  await relayIsStill(passed);
+  expect(await received(target)).toEqual(whole(request));
+});
 
 /** A client and a target that have met through a bridge. Nothing reads yet. */
 async function connected(stage: Stage, [listen, connect]: Way) {
