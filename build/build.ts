@@ -4,7 +4,7 @@
  * Runs:     on the build machine, under the pinned Node (npm run build).
  */
 import { mkdirSync, readFileSync } from "node:fs";
-import { copyLicenses } from "./licenses.ts";
+import { copyLicenses, licenseFiles } from "./licenses.ts";
 import { buildAddon, buildStub } from "./native.ts";
 import { libraries, pack } from "./pack.ts";
 import {
@@ -56,7 +56,12 @@ const steps = [
     output: bundle,
     make: () => makeBundle(identity),
   },
-  { name: "licenses", inputs: scripts, output: `${dist}/licenses/node.txt`, make: copyLicenses },
+  {
+    name: "licenses",
+    inputs: [...scripts, ...Object.values(licenseFiles)],
+    output: `${dist}/licenses/node.txt`,
+    make: copyLicenses,
+  },
 ];
 for (const step of steps) await runStep(step);
 await runStep({ name: "sea", inputs: [bundle, strippedNode], output: sea, make: makeSea });

@@ -9,13 +9,17 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import { tmpdir } from "node:os";
-import { fence } from "./paths.ts";
+import { optionNeeds } from "../src/landlock/options.ts";
+import { loadAddon } from "../src/sys/addon.ts";
+import { addonPrebuild, fence } from "./paths.ts";
 
 interface Attempt {
   readonly command: string;
   readonly granted: boolean;
 }
 
+/** What file rules need under --landlock=required, docs/options.md. */
+const fullAbi = optionNeeds["--ro"].abi;
 const allowedHost = "allowed.example";
 
 async function main(): Promise<number> {
@@ -60,15 +64,22 @@ async function demonstrate(folder: string, webPort: number): Promise<number> {
     ],
   ];
   const grants = ["--http-proxy", "unix:/run/proxy.sock", "--rox", "/bin", "--ro", "/data/notes.txt"];
+  const older = landlockAbi() < fullAbi ? ["--landlock=best-effort"] : [];
   console.log("The program is busybox, alone in an empty read-only root. It is granted /bin, the file /data/notes.txt");
   console.log(
     `and a proxy that lets only http://${allowedHost}/ through (here a web server of the demo answers for it).\n`,
   );
-  console.log(`  fence bootstrap ${grants.join(" ")} -- /bin/busybox sh\n`);
+  if (older.length > 0)
+    console.log("This kernel is older than Linux 6.10, so Landlock is asked for as far as it goes.\n");
+  console.log(`  fence bootstrap ${[...grants, ...older].join(" ")} -- /bin/busybox sh\n`);
   const started = performance.now();
-  const shell = spawn("bwrap", [...root, "/tmp/fence/bin/fence", "bootstrap", ...grants, "--", "/bin/busybox", "sh"], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const shell = spawn(
+    "bwrap",
+    [...root, "/tmp/fence/bin/fence", "bootstrap", ...grants, ...older, "--", "/bin/busybox", "sh"],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
   shell.stdin.end(attempts.map(script).join(""));
   const output: string[] = [];
   shell.stdout.setEncoding("utf8").on("data", (text: string) => output.push(text));
@@ -125,6 +136,15 @@ function portOf(server: Server): number {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the web server has no port");
   return address.port;
+}
+
+function landlockAbi(): number {
+  const abi = loadAddon(addonPrebuild).landlockAbi();
+  if (abi >= 1) return abi;
+  console.error(
+    "demo: this kernel has no Landlock, which the demo shows: enable it in the lsm= list of its command line",
+  );
+  process.exit(1);
 }
 
 /** bubblewrap cannot work everywhere; what it says is passed on with the usual remedy. */

@@ -8,7 +8,7 @@ import { copyFileSync, mkdirSync } from "node:fs";
 import { dist, nodePackage, root } from "./paths.ts";
 
 /** Debian keeps the licence of each package's files in its documentation folder. */
-const files: Readonly<Record<string, string>> = {
+export const licenseFiles: Readonly<Record<string, string>> = {
   "fence.txt": `${root}/LICENSE`,
   "node.txt": `${nodePackage}/LICENSE`,
   "glibc.txt": "/usr/share/doc/libc6/copyright",
@@ -18,5 +18,5 @@ const files: Readonly<Record<string, string>> = {
 
 export function copyLicenses(): void {
   mkdirSync(`${dist}/licenses`, { recursive: true });
-  for (const [name, path] of Object.entries(files)) copyFileSync(path, `${dist}/licenses/${name}`);
+  for (const [name, path] of Object.entries(licenseFiles)) copyFileSync(path, `${dist}/licenses/${name}`);
 }

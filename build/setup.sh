@@ -69,7 +69,7 @@ fi
 # npm keeps its own list of what is installed; newer than our lock file, it is up to date.
 if [ -z "$(find node_modules/.package-lock.json -newer package-lock.json 2>/dev/null)" ]; then
 	echo "setup: installing npm packages"
-	npm ci --silent --no-audit --no-fund --ignore-scripts
+	npm ci --loglevel=error --no-audit --no-fund --ignore-scripts
 fi
 # npm before 11 makes no link to a command that the lock file does not list; scripts take `node` from this folder first.
 if [ ! -e node_modules/.bin/node ]; then

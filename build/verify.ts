@@ -10,7 +10,7 @@ import { fence } from "./paths.ts";
 export function verify(): void {
   const inEmptyRoot = ["--unshare-all", "--proc", "/proc", "--ro-bind", fence, "/fence", "--remount-ro", "/"];
   // It is its own program: the one static executable that is certainly there.
-  const command = ["/fence", "bootstrap", "--rox", "/", "--", "/fence", "--version"];
+  const command = ["/fence", "bootstrap", "--rox", "/", "--landlock=best-effort", "--", "/fence", "--version"];
   const done = spawnSync("bwrap", [...inEmptyRoot, ...command], { encoding: "utf8" });
   if (done.error !== undefined) throw new Error(`cannot run bwrap: ${done.error.message}`);
   if (done.status === 0 && done.stdout.startsWith("fence ")) return;

@@ -9,6 +9,7 @@ import { isSea } from "node:sea";
 import { buildId, version } from "./base/build.ts";
 import { asFenceError, FenceError } from "./base/errors.ts";
 import { wordHint } from "./base/nearest-word.ts";
+import { quoted } from "./base/quote.ts";
 import { bootstrap } from "./bootstrap/bootstrap.ts";
 import { parseBootstrap } from "./bootstrap/options.ts";
 import { runBridge } from "./bridge/run-bridge.ts";
@@ -53,7 +54,7 @@ async function main(): Promise<number> {
     case undefined:
       throw new FenceError("FENCE_USAGE", "no command was given", { hint: "fence --help" });
     default:
-      throw new FenceError("FENCE_USAGE", `unknown command ${JSON.stringify(command)}`, {
+      throw new FenceError("FENCE_USAGE", `unknown command ${quoted(command)}`, {
         hint: wordHint(command, commands),
       });
   }
@@ -83,6 +84,7 @@ async function runBootstrap(stub: StubDescriptors, args: readonly string[]): Pro
 
 async function bridge(stub: StubDescriptors, args: readonly string[]): Promise<number> {
   if (args[0] === "--help") {
+    onlyWord(args, "--help");
     say(bridgeHelp);
     return 0;
   }
@@ -94,7 +96,7 @@ function onlyWord(args: readonly string[], allowed: string | null): boolean {
   const [word, ...more] = args;
   const other = word === allowed ? more[0] : word;
   if (other === undefined) return word !== undefined;
-  throw new FenceError("FENCE_USAGE", `unknown option ${JSON.stringify(other)}`, {
+  throw new FenceError("FENCE_USAGE", `unknown option ${quoted(other)}`, {
     hint: allowed === null ? "nothing may follow" : wordHint(other, [allowed]),
   });
 }

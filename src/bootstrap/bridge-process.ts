@@ -32,16 +32,24 @@ export interface BridgeProcess {
 export async function serveBridges({ addon, program, bridges, report, debug }: BridgeProcess): Promise<void> {
   const { pid } = program;
   const relays = new Bridges(addon, bridges, debug === null ? {} : { debug });
-  await ended(addon, program.pidfd);
-  await Promise.race([relays.whenQuiet(quietMs), aloneWith(pid)]);
-  const outcome = await relays.drain();
-  debug?.(`the program has ended, the bridges are ${outcome}`);
+  try {
+    await ended(addon, program.pidfd);
+    await Promise.race([relays.whenQuiet(quietMs), aloneWith(pid)]);
+    const outcome = await relays.drain();
+    debug?.(`the program has ended, the bridges are ${outcome}`);
+    reportEnd(report, relays);
+  } finally {
+    relays.close();
+  }
+}
+
+/** Whoever reads the reports may be gone, as the program is. */
+function reportEnd(report: Report, relays: Bridges): void {
   try {
     report({ event: "ended", bridges: relays.statistics() });
   } catch {
-    // Whoever read the reports is gone, as the program is.
+    // As above.
   }
-  relays.close();
 }
 
 /** Settles when there is no process left that could use the bridges; `program` may wait for its parent to reap it. */

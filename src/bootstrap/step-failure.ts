@@ -10,6 +10,7 @@ import { type ExecPlan, preparationTypes, stepTypes } from "../plan/exec-plan.ts
 import { systemError } from "../sys/errno.ts";
 import type { StepFailure } from "../sys/stub.ts";
 import { explainExec } from "./program.ts";
+import { resourceLimits } from "./resource-limits.ts";
 
 export interface PreparedPlan {
   readonly plan: ExecPlan;
@@ -38,13 +39,19 @@ export function explainFailure(
       return systemError("FENCE_EXEC_PLAN", `cannot enter ${step.path}`, "chdir", failure.result, {
         step: "chdir",
         path: step.path,
-        hint: "--chdir must name a directory inside the sandbox",
+        hint: "the working directory must exist inside the sandbox",
       });
     case "rlimit":
-      return systemError("FENCE_EXEC_PLAN", "cannot set a resource limit", "prlimit", failure.result, {
-        step: "rlimits",
-        hint: "a hard limit can only be raised with CAP_SYS_RESOURCE",
-      });
+      return systemError(
+        "FENCE_EXEC_PLAN",
+        `cannot set the resource limit ${resourceLimits[step.resource]}`,
+        "prlimit",
+        failure.result,
+        {
+          step: "rlimits",
+          hint: "a hard limit can only be raised with CAP_SYS_RESOURCE",
+        },
+      );
     case "landlock":
       return systemError("FENCE_LANDLOCK", "cannot enforce the ruleset", "landlock_restrict_self", failure.result, {
         step: "enforce-landlock",
@@ -54,6 +61,10 @@ export function explainFailure(
       return systemError("FENCE_SECCOMP", "cannot install the seccomp filter", "seccomp", failure.result, {
         step: "seccomp",
         hint: "the kernel needs CONFIG_SECCOMP_FILTER; --seccomp=off does without it",
+      });
+    case "drop-capabilities":
+      return systemError("FENCE_EXEC_PLAN", "cannot drop the capabilities", "capset", failure.result, {
+        step: "capabilities",
       });
     default:
       return systemError("FENCE_EXEC_PLAN", `the step ${step.kind} failed`, step.kind, failure.result, {

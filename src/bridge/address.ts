@@ -7,6 +7,7 @@
  */
 import { FenceError, type FenceErrorDetails } from "../base/errors.ts";
 import { wordHint } from "../base/nearest-word.ts";
+import { quotedUpTo } from "../base/quote.ts";
 import { encodeAddress, isIpv6 } from "./sockaddr.ts";
 
 export type Address =
@@ -21,6 +22,8 @@ export interface BridgeAddresses {
 
 const schemes = ["tcp", "unix"];
 const maxPathBytes = 107;
+/** Of what messages quote: more than a valid address has. */
+const longestAddress = 200;
 
 /** Every `LISTEN=CONNECT` of one option; `where` is the option's name. Throws FENCE_USAGE. */
 export function parseBridges(values: readonly string[], where: string): readonly BridgeAddresses[] {
@@ -92,7 +95,7 @@ function parseTcp(rest: string, value: string, where: string): Address {
 function parseUnix(path: string, value: string, where: string): Address {
   if (path.startsWith("@")) {
     throw expected(where, "unix:PATH", value, {
-      hint: "abstract sockets are refused: they have no file permissions, and a network namespace hides them",
+      hint: "abstract sockets are refused: they have no permissions, and Landlock cannot allow a single one",
     });
   }
   if (!path.startsWith("/") || path.includes("\0")) throw expected(where, "unix:PATH with an absolute path", value);
@@ -133,5 +136,9 @@ function bridgeHint(value: string): FenceErrorDetails {
 function expected(where: string, what: string, got: string, details: FenceErrorDetails = {}): FenceError {
   // Somebody may give a whole URL, with a password in it.
   const harmless = got.replace(/\/\/[^@]*@/, "//[secret]@");
-  return new FenceError("FENCE_USAGE", `${where} must be ${what}, got ${JSON.stringify(harmless)}`, details);
+  return new FenceError(
+    "FENCE_USAGE",
+    `${where} must be ${what}, got ${quotedUpTo(longestAddress, harmless)}`,
+    details,
+  );
 }

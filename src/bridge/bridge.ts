@@ -11,7 +11,7 @@ import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
 import { type Address, formatAddress } from "./address.ts";
 import type { RelayContext } from "./direction.ts";
 import { EAGAIN, EINPROGRESS, isShortage } from "./errno.ts";
-import { closeListener, type Listener } from "./listener.ts";
+import type { Listener } from "./listener.ts";
 import { Relay, type RelayOwner } from "./relay.ts";
 import { encodeAddress, familyOf } from "./sockaddr.ts";
 
@@ -89,10 +89,10 @@ export class Bridge implements AcceptorOwner, RelayOwner {
     this.#acceptor.drain();
   }
 
+  /** The listener stays its opener's. */
   close(): void {
     this.#acceptor.close();
     for (const relay of this.#relays) relay.close();
-    closeListener(this.#context.addon, this.#listener);
   }
 
   serve(client: number, target: number): boolean {

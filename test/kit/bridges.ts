@@ -77,11 +77,14 @@ export class Stage {
     return { kind: "tcp", host: kind === "tcp6" ? "::1" : "127.0.0.1", port: 0 };
   }
 
-  /** A server whose connections do not end by themselves. Without `onConnection` they are not read from. */
-  async target(kind: Kind, onConnection?: (socket: Socket) => void): Promise<Address> {
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: onConnection === undefined }, (socket) => {
-      this.#opened(socket);
-      onConnection?.(socket);
+  /** A server whose connections do not end by themselves. "unread": what they receive stays in the kernel. */
+  async target(
+    kind: Kind,
+    onConnection: (socket: Socket) => void = () => {},
+    input: "read" | "unread" = "read",
+  ): Promise<Address> {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: input === "unread" }, (socket) => {
+      onConnection(this.#opened(socket));
     });
     this.#closers.push(() => void server.close());
     const asked = this.freeAddress(kind);

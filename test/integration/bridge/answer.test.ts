@@ -1,8 +1,8 @@
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import { describe, expect } from "vitest";
-import { test, ways } from "../../kit/bridges.ts";
-import { payload, received, whole, writeFails } from "../../kit/bytes.ts";
+import { encodeAddress, familyOf } from "../../../src/bridge/sockaddr.ts";
+import { countedDoors, test, ways } from "../../kit/bridges.ts";
+import { payload, received, relayIsStill, whole, writeFails } from "../../kit/bytes.ts";
 
 /** Small enough to have left the target's kernel when the target closes: with unread input that drops the rest. */
 const answer = payload(64 << 10);
@@ -42,25 +42,31 @@ test.for(ways)(
 /** The kernel tells a Unix socket ECONNRESET when its peer has closed with unread input. */
 describe("a Unix peer that closes with unread input has ended, not reset, the connection:", () => {
   test.for(["tcp", "tcp6"] as const)("a target, to a %s client", async (listen, { stage }) => {
+    const { addon, passed } = countedDoors();
     const accepted = Promise.withResolvers<Socket>();
-    const target = await stage.target("unix", (socket) => accepted.resolve(socket.pause()));
-    const client = stage.client(stage.bridge(listen, target).address);
+    const target = await stage.target("unix", accepted.resolve, "unread");
+    const client = stage.client(stage.bridge(listen, target, {}, addon).address);
     client.write("never read");
     const server = await accepted.promise;
-    await once(server, "readable");
+    await relayIsStill(passed);
     server.write(answer, () => server.destroy());
     expect(await received(client)).toEqual(whole(answer));
   });
 
   test.for(["tcp", "tcp6"] as const)("a client, to a %s target", async (connect, { stage }) => {
+    const { addon, passed } = countedDoors();
     const arrived = Promise.withResolvers<unknown>();
     const target = await stage.target(connect, (socket) => {
       socket.write("never read");
       arrived.resolve(received(socket));
     });
-    const client = stage.client(stage.bridge("unix", target).address);
-    await once(client, "readable");
-    client.write(answer, () => client.destroy());
+    const { address } = stage.bridge("unix", target, {}, addon);
+    const client = addon.socket(familyOf(address));
+    expect(addon.connect(client, encodeAddress(address))).toBe(0);
+    await relayIsStill(passed);
+    expect(addon.unread(client)).toBe("never read".length);
+    expect(addon.send(client, answer, 0, answer.length, 0)).toBe(answer.length);
+    addon.closeDescriptor(client);
     expect(await arrived.promise).toEqual(whole(answer));
   });
 });

@@ -70,7 +70,7 @@ describe("an address", () => {
   });
 
   test("of an abstract socket says why it is refused", () => {
-    expect(usageOf("unix:@name").details.hint).toContain("no file permissions");
+    expect(usageOf("unix:@name").details.hint).toContain("no permissions");
   });
 
   test("is written as it is read", () => {
