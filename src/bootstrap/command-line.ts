@@ -34,6 +34,8 @@ const optionKinds = {
   landlock: "once",
   "ignore-missing": "flag",
   seccomp: "once",
+  init: "flag",
+  verify: "flag",
   "status-fd": "once",
   debug: "flag",
   help: "flag",

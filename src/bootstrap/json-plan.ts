@@ -90,6 +90,8 @@ const parsePlan = record({
   landlock: optional(word(landlockModes), "required"),
   ignoreMissing: optional(flag, false),
   seccomp: optional(word(seccompModes), "default"),
+  init: optional(flag, false),
+  verify: optional(flag, false),
   program: optional(list(text), []),
 });
 
@@ -152,6 +154,8 @@ export function parseJsonPlan(json: string, program: ProgramRequest): BootstrapR
     process: processSteps(plan),
     landlock: landlock(plan),
     seccomp: plan.seccomp,
+    init: plan.init,
+    verify: plan.verify,
     program: plan.program.length > 0 ? { kind: "plan", argv: plan.program } : program,
   };
 }

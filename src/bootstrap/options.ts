@@ -73,6 +73,8 @@ export function parseBootstrap(args: readonly string[], firstIndex: number): Boo
       process: directory === null ? [] : [{ kind: "chdir", path: absolute(directory, "--chdir") }],
       landlock: landlock(given),
       seccomp: oneOf(given.once("seccomp") ?? "default", seccompModes, "--seccomp"),
+      init: given.has("init"),
+      verify: given.has("verify"),
       program: { kind: "original", first: firstIndex + programAt, argv: args.slice(programAt) },
     },
   };

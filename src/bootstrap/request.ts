@@ -53,6 +53,10 @@ export interface BootstrapRequest extends NetworkRequest {
   readonly process: readonly ProcessStep[];
   readonly landlock: LandlockAnswer;
   readonly seccomp: (typeof seccompModes)[number];
+  /** The process that was started stays, as a reaper and signal forwarder; a child of it becomes the program. */
+  readonly init: boolean;
+  /** A throw-away child under the same restrictions tries them before the program starts. */
+  readonly verify: boolean;
   readonly program: ProgramRequest;
 }
 

@@ -57,6 +57,12 @@ other port; all but the last two are repeatable):
   --ignore-missing         skip rules whose PATH does not exist
 Other:
   --seccomp default|off    the system call filter (default: default)
+  --init                   stay as a reaper and signal forwarder: for PID 1 of a
+                           container, and so that what the program wrote last
+                           is delivered
+  --verify                 before the program starts, a throw-away child under
+                           the same restrictions tries what must fail and what
+                           must succeed
   --plan FILE|-            a JSON plan instead of options; - is standard input
   --plan-fd N              the same from an open descriptor
   --status-fd N            report as JSON lines on this descriptor

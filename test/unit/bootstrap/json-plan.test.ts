@@ -188,6 +188,8 @@ const sayings = fc.record({
   landlock: fc.constantFrom("required", "best-effort", "off"),
   ignoreMissing: fc.boolean(),
   seccomp: fc.constantFrom("default", "off"),
+  init: fc.boolean(),
+  verify: fc.boolean(),
 });
 type Said = typeof sayings extends fc.Arbitrary<infer T> ? T : never;
 
@@ -229,6 +231,8 @@ function asOptions(plan: Said): string[] {
     ...one("landlock", plan.landlock),
     ...(plan.ignoreMissing ? ["--ignore-missing"] : []),
     ...one("seccomp", plan.seccomp),
+    ...(plan.init ? ["--init"] : []),
+    ...(plan.verify ? ["--verify"] : []),
   ];
 }
 
@@ -250,7 +254,7 @@ test("any JSON is a request or gives FENCE_PLAN", () => {
   );
   const keys = [
     ..."version bridges httpProxy socksProxy noProxy allProxy env unsetEnv clearEnv chdir umask rlimits".split(" "),
-    ..."capabilities rules unixSockets bindTcp connectTcp scopes landlock ignoreMissing seccomp program other".split(
+    ..."capabilities rules unixSockets bindTcp connectTcp scopes landlock ignoreMissing seccomp init verify program other".split(
       " ",
     ),
   ];

@@ -35,6 +35,8 @@ test("without options everything has its default", () => {
         ignoreMissing: false,
       },
       seccomp: "default",
+      init: false,
+      verify: false,
       program: { kind: "original", first: 2, argv: ["program"] },
     },
   });
@@ -75,6 +77,8 @@ describe("each option", () => {
     [["--landlock=off"], { request: { landlock: { mode: "off" } } }],
     [["--ignore-missing"], { request: { landlock: { ignoreMissing: true } } }],
     [["--seccomp", "off"], { request: { seccomp: "off" } }],
+    [["--init"], { request: { init: true, verify: false } }],
+    [["--verify"], { request: { init: false, verify: true } }],
     [["--plan", "/plan.json"], { plan: { kind: "file", path: "/plan.json" } }],
     [["--plan", "-"], { plan: { kind: "descriptor", fd: 0 } }],
     [["--plan-fd", "3"], { plan: { kind: "descriptor", fd: 3 } }],
