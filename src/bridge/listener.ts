@@ -9,7 +9,7 @@
 import { FenceError } from "../base/errors.ts";
 import type { Addon } from "../sys/addon.ts";
 import { errnoName, nodeError, systemError } from "../sys/errno.ts";
-import { findFile, removeSocketFile, type SocketFile } from "../sys/relay-socket-file.ts";
+import { findFile, removeSocketFile, type SocketFile } from "../sys/socket-file.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { decodePort, encodeAddress, familyOf } from "./sockaddr.ts";
 
