@@ -1,12 +1,13 @@
 /**
- * Opens the listening sockets of bridges, and removes the Unix sockets' files again.
+ * Opens or inherits the listening sockets of bridges, and removes the Unix sockets' files again.
  *
  * Runs:     host and sandbox, before the program starts. Nothing is accepted here: the kernel queues.
  * Promises: a Unix socket has mode 0600 from its first moment, is never made through a symbolic link and never in
- *           place of what was there; on failure nothing stays open and no file stays behind.
+ *           place of what was there; on failure nothing stays open and no file stays behind; no file is removed but
+ *           those made here.
  * Source:   unix(7), bind(2); docs/bridges.md
  */
-import { FenceError } from "../base/errors.ts";
+import { bug, FenceError } from "../base/errors.ts";
 import type { Addon } from "../sys/addon.ts";
 import { errnoName, nodeError, systemError } from "../sys/errno.ts";
 import { findFile, removeSocketFile, type SocketFile } from "../sys/socket-file.ts";
@@ -17,7 +18,8 @@ export interface Listener {
   readonly fd: number;
   /** With the port that the kernel chose when port 0 was asked for. */
   readonly address: Address;
-  readonly file: SocketFile | null;
+  /** The file that closeListener() removes. "not-ours": there is none, or it is for somebody else to remove. */
+  readonly file: SocketFile | "not-ours";
 }
 
 type TcpAddress = Extract<Address, { kind: "tcp" }>;
@@ -38,10 +40,24 @@ export function openListeners(addon: Addon, addresses: readonly Address[]): List
   return listeners;
 }
 
-/** Closes the descriptor and removes the socket's file, if it is still ours. Answers what has gone wrong. */
+/**
+ * A socket that another process has bound and listens on, and whose file that process removes. The caller has inherited
+ * or received the descriptor and closes it with closeListener(). It becomes non-blocking, for that process too.
+ * Throws FENCE_LISTEN.
+ */
+export function inheritListener(addon: Addon, fd: number, address: Address): Listener {
+  const name = encodeAddress(address);
+  const found = Buffer.alloc(name.length);
+  check(address, "getsockname", addon.socketName(fd, found));
+  if (!found.equals(name)) throw bug(`descriptor ${fd} was to listen on ${formatAddress(address)} and does not`);
+  check(address, "fcntl", addon.setNonblocking(fd));
+  return { fd, address, file: "not-ours" };
+}
+
+/** Closes the descriptor and removes the socket's file, if it was made here and is still ours. Answers what has gone wrong. */
 export function closeListener(addon: Addon, { fd, file }: Listener): FenceError | null {
   addon.closeDescriptor(fd);
-  if (file === null) return null;
+  if (file === "not-ours") return null;
   try {
     removeSocketFile(file);
     return null;
@@ -68,7 +84,7 @@ function listenOnPort(addon: Addon, fd: number, address: TcpAddress): Listener {
   check(address, "bind", addon.bind(fd, name));
   check(address, "listen", addon.listen(fd, backlog));
   check(address, "getsockname", addon.socketName(fd, name));
-  return { fd, address: { ...address, port: decodePort(name) }, file: null };
+  return { fd, address: { ...address, port: decodePort(name) }, file: "not-ours" };
 }
 
 function listenOnPath(addon: Addon, fd: number, address: UnixAddress): Listener {

@@ -35,7 +35,7 @@ describe("a Unix listener", () => {
     }));
     process.umask(before);
     expect(modes).toEqual([0o600]);
-    expect(listener.file?.path).toBe(path);
+    expect(listener.file).toMatchObject({ path });
     closeListener(realAddon, listener);
   });
 
