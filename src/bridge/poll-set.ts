@@ -36,6 +36,7 @@ export class PollSet {
   #late: Resumable[] = [];
   #lateTimer: NodeJS.Timeout | null = null;
   #continuation: NodeJS.Immediate | null = null;
+  #isRunning = false;
   /** When something last happened, on the clock of performance.now(). */
   lastEventAt = performance.now();
 
@@ -76,6 +77,7 @@ export class PollSet {
   /** Resumes in the next turn: for what has had its share and could go on. */
   requeue(resumable: Resumable): void {
     this.#queue.push(resumable);
+    if (!this.#isRunning) this.#continueLater();
   }
 
   /** Resumes after a while: for what lacks memory. */
@@ -104,15 +106,17 @@ export class PollSet {
   }
 
   #run(): void {
-    for (let turn = 0; turn < turnsInARow; turn++) {
-      if (!this.#turn()) return;
-    }
-    if (this.#queue.length > 0) this.#continuation ??= setImmediate(() => this.#continue());
+    this.#isRunning = true;
+    for (let turn = 0; turn < turnsInARow && this.#turn(); turn++);
+    this.#isRunning = false;
+    if (this.#queue.length > 0) this.#continueLater();
   }
 
-  #continue(): void {
-    this.#continuation = null;
-    this.#run();
+  #continueLater(): void {
+    this.#continuation ??= setImmediate(() => {
+      this.#continuation = null;
+      this.#run();
+    });
   }
 
   /** True when there may be more to do. */

@@ -4,9 +4,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import realAddon from "landlock-napi/addon";
 import { describe, expect } from "vitest";
 import { openListeners } from "../../../src/bridge/listener.ts";
-import { countedDoors, test, ways } from "../../kit/bridges.ts";
+import { countedDoors, doors, test, ways } from "../../kit/bridges.ts";
 import { payload, received, whole, writeUntilStalled } from "../../kit/bytes.ts";
 
+const EAGAIN = 11;
 const bytes = payload(1 << 20);
 
 describe("drain", () => {
@@ -40,6 +41,40 @@ describe("drain", () => {
     expect(bridges.statistics()[0]).toMatchObject({ accepted: 100, refused: 0 });
     await allThere.promise;
     expect(await Promise.all(arrived)).toEqual(clients.map(() => whole(Buffer.from("hello"))));
+  });
+
+  test.for([["unix", "unix"], ...ways] as const)(
+    "%s -> %s: has ended with a backlog of just one turn's clients, who say nothing",
+    async (way, { stage }) => {
+      const [listener] = openListeners(realAddon, [stage.freeAddress(way[0])]);
+      if (listener === undefined) throw new Error("no listener");
+      const clients = Array.from({ length: 64 }, () => stage.client(listener.address));
+      await Promise.all(clients.map((client) => once(client, "connect")));
+      const bridges = stage.relay([{ listener, target: await stage.target(way[1]) }]);
+      expect(await bridges.drain()).toBe("drained");
+      expect(bridges.statistics()[0]).toMatchObject({ accepted: 64, open: 64 });
+    },
+  );
+
+  test("has ended when the only client of the backlog, who waited for a busy target, has gone on", async ({
+    stage,
+  }) => {
+    const backlog = stage.fullBacklog();
+    const tried = Promise.withResolvers<void>();
+    const addon = doors({
+      connect: (fd, address) => {
+        const result = realAddon.connect(fd, address);
+        if (result === -EAGAIN) tried.resolve();
+        return result;
+      },
+    });
+    const { bridges, address } = stage.bridge("unix", backlog.address, {}, addon);
+    stage.client(address);
+    await tried.promise;
+    const drained = bridges.drain();
+    backlog.serve();
+    expect(await drained).toBe("drained");
+    expect(bridges.statistics()[0]).toMatchObject({ accepted: 1, open: 1 });
   });
 
   test("accepts nobody who comes later", async ({ stage }) => {
