@@ -146,7 +146,7 @@ test("the bridge process reaches its targets and nothing else", async (context) 
   await listen({ path: unixTarget });
   const { free, fenced } = await outcomesUnder(
     () => {
-      const choice = chooseBridgeRuleset({ unixSockets: [unixTarget], tcpPorts: [target] }, kernelAbi, "required");
+      const choice = chooseBridgeRuleset({ unixSockets: [unixTarget], tcpPorts: [target] }, kernelAbi);
       return choice.kind === "ruleset" ? choice : null;
     },
     (files) => [

@@ -5,19 +5,28 @@ import { chooseBridgeRuleset } from "../../../src/landlock/bridge-ruleset.ts";
 const targets = { unixSockets: ["/run/proxy.sock"], tcpPorts: [3128] };
 
 test("the bridge process may connect to its targets and is denied all else", () => {
-  expect(chooseBridgeRuleset(targets, 9, "required")).toMatchObject({
+  expect(chooseBridgeRuleset(targets, 9)).toMatchObject({
     kind: "ruleset",
     handledFs: 0x1ffff,
     handledNet: 0b11,
     scoped: 0b11,
-    paths: [{ path: "/run/proxy.sock", fileAccess: maskOf("fs", ["RESOLVE_UNIX"]) }],
+    paths: [{ path: "/run", directoryAccess: maskOf("fs", ["RESOLVE_UNIX"]) }],
     ports: [{ port: 3128, access: maskOf("net", ["CONNECT_TCP"]) }],
     dropped: [],
   });
 });
 
-test("below ABI 9 it loses only the choice among Unix sockets, also when Landlock is required", () => {
-  expect(chooseBridgeRuleset(targets, 7, "required")).toMatchObject({
+test("targets in one directory are one rule, one in the root allows every Unix socket", () => {
+  const paths = (...unixSockets: string[]) => {
+    const choice = chooseBridgeRuleset({ unixSockets, tcpPorts: [] }, 9);
+    return choice.kind === "ruleset" ? choice.paths.map(({ path }) => path) : choice.kind;
+  };
+  expect(paths("/run/a/http", "/run/a/socks", "/run/b")).toEqual(["/run/a", "/run"]);
+  expect(paths("/proxy.sock")).toEqual(["/"]);
+});
+
+test("below ABI 9 it loses only the choice among Unix sockets", () => {
+  expect(chooseBridgeRuleset(targets, 7)).toMatchObject({
     kind: "ruleset",
     handledFs: 0xffff,
     paths: [],
@@ -26,11 +35,10 @@ test("below ABI 9 it loses only the choice among Unix sockets, also when Landloc
 });
 
 test("without targets it may connect nowhere", () => {
-  const nothing = chooseBridgeRuleset({ unixSockets: [], tcpPorts: [] }, 9, "best-effort");
+  const nothing = chooseBridgeRuleset({ unixSockets: [], tcpPorts: [] }, 9);
   expect(nothing).toMatchObject({ handledFs: 0x1ffff, handledNet: 0b11, paths: [], ports: [] });
 });
 
-test("it needs no Landlock, and off stays off", () => {
-  expect(chooseBridgeRuleset(targets, -38, "required").kind).toBe("none");
-  expect(chooseBridgeRuleset(targets, 9, "off").kind).toBe("off");
+test("it needs no Landlock", () => {
+  expect(chooseBridgeRuleset(targets, -38).kind).toBe("none");
 });

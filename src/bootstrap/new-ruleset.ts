@@ -1,0 +1,82 @@
+/**
+ * Makes a Landlock ruleset in the kernel from what was chosen for it.
+ *
+ * Runs:     sandbox, in the set-up Node, which stays unrestricted.
+ * Promises: every rule of the choice is in the ruleset, or was skipped by what the caller said, or an error names it.
+ * Source:   landlock_create_ruleset(2), landlock_add_rule(2)
+ */
+import { FenceError } from "../base/errors.ts";
+import type { PathRule, Ruleset } from "../landlock/ruleset.ts";
+import type { Addon } from "../sys/addon.ts";
+import { describeFailure, systemError } from "../sys/errno.ts";
+
+const step = "enforce-landlock";
+export const enoent = -2;
+/** A pipe or a socket, such as /dev/stdout may be: Landlock takes no rule for it, and denies nothing there. */
+const ebadfd = -77;
+/** S_IFDIR >> 12 */
+const directoryType = 4;
+
+export interface RulePaths {
+  /** What to open for a rule on this path; most often the path itself. */
+  readonly opened: (path: string) => string;
+  /** A rule whose path cannot be opened for one of these reasons, all below 0, is skipped. */
+  readonly skips: readonly number[];
+}
+
+/** The ruleset's descriptor, close-on-exec, and the paths that were skipped. Throws FENCE_LANDLOCK, FENCE_RULE_PATH. */
+export function newRuleset(
+  addon: Addon,
+  choice: Ruleset,
+  { opened, skips }: RulePaths,
+): { readonly fd: number; readonly skipped: readonly string[] } {
+  const fd = addon.landlockCreateRuleset(choice.handledFs, choice.handledNet, choice.scoped);
+  if (fd < 0) throw systemError("FENCE_LANDLOCK", "cannot create a ruleset", "landlock_create_ruleset", fd, { step });
+  const rules = choice.paths.map((rule) => ({ ...rule, opened: opened(rule.path) }));
+  const skipped = rules.filter((rule) => !addPathRule(addon, fd, rule, skips));
+  addPortRules(addon, fd, choice);
+  return { fd, skipped: skipped.map(({ path }) => path) };
+}
+
+/** Whether the path could be opened. */
+function addPathRule(
+  addon: Addon,
+  ruleset: number,
+  rule: PathRule & { readonly opened: string },
+  skips: readonly number[],
+): boolean {
+  const { path, opened } = rule;
+  const parent = addon.openPath(Buffer.from(opened));
+  if (skips.includes(parent)) return false;
+  if (parent < 0) {
+    throw systemError("FENCE_RULE_PATH", `cannot open ${path} for a rule`, "open", parent, {
+      step,
+      path,
+      hint:
+        parent === enoent ? `${rule.causes.join(", ")} must name what is in the sandbox, or add --ignore-missing` : "",
+    });
+  }
+  const access = addon.fileType(parent) === directoryType ? rule.directoryAccess : rule.fileAccess;
+  const result = access === 0 ? 0 : addon.landlockAddPathRule(ruleset, parent, access);
+  addon.closeDescriptor(parent);
+  if (result < 0 && result !== ebadfd) {
+    throw systemError("FENCE_LANDLOCK", `cannot add a rule for ${path}`, "landlock_add_rule", result, { step, path });
+  }
+  return true;
+}
+
+function addPortRules(addon: Addon, ruleset: number, { ports }: Ruleset): void {
+  for (const { port, access } of ports) {
+    const result = addon.landlockAddPortRule(ruleset, port, access);
+    if (result < 0) {
+      throw new FenceError(
+        "FENCE_LANDLOCK",
+        `cannot add a rule for port ${port}: ${describeFailure("landlock_add_rule", result)}`,
+        {
+          step,
+          hint: "the kernel has no TCP (CONFIG_INET), or the port is out of range",
+        },
+      );
+    }
+  }
+}
