@@ -11,13 +11,16 @@ import { asFenceError, FenceError } from "./base/errors.ts";
 import { wordHint } from "./base/nearest-word.ts";
 import { quoted } from "./base/quote.ts";
 import { bootstrap } from "./bootstrap/bootstrap.ts";
+import { serveBridges } from "./bootstrap/bridge-process.ts";
 import { parseBootstrap } from "./bootstrap/options.ts";
 import { runBridge } from "./bridge/run-bridge.ts";
 import { errorText } from "./cli/error-text.ts";
 import { bootstrapHelp, bridgeHelp, generalHelp } from "./cli/help.ts";
 import { type Addon, loadAddon } from "./sys/addon.ts";
+import { Keeper } from "./sys/keeper.ts";
 import { Messages } from "./sys/messages.ts";
-import { type StubDescriptors, takeStubDescriptors, WaitingProcess } from "./sys/stub.ts";
+import { WaitingProcess } from "./sys/stub.ts";
+import { type StubRole, takeStubRole } from "./sys/stub-role.ts";
 
 /** process.argv also holds the executable's path, which P0's own arguments lack. */
 const ownArguments = 2;
@@ -37,13 +40,29 @@ function say(text: string): void {
 }
 
 async function main(): Promise<number> {
-  const stub = takeStubDescriptors(process.env);
+  const role = takeStubRole(process.env);
   const [command, ...args] = process.argv.slice(ownArguments);
+  switch (role?.name) {
+    case "bridges":
+      return runBridgeProcess(role);
+    case "set-up":
+      return runBootstrap(role, args);
+    default:
+      return runCommand(role, command, args);
+  }
+}
+
+async function runCommand(
+  role: StubRole | null,
+  command: string | undefined,
+  args: readonly string[],
+): Promise<number> {
   switch (command) {
-    case "bootstrap":
-      return runBootstrap(fromStub(stub), args);
+    case "bootstrap": // the stub gives this command another role
+      throw notPacked();
     case "bridge":
-      return bridge(fromStub(stub), args);
+      if (role === null) throw notPacked();
+      return bridge(role, args);
     case "--version":
       say(onlyWord(args, "--json") ? `${JSON.stringify(identity())}\n` : `fence ${version}\n`);
       return 0;
@@ -61,17 +80,18 @@ async function main(): Promise<number> {
 }
 
 /** The report must be out before P0 ends: the sandbox may end with it. */
-async function runBootstrap(stub: StubDescriptors, args: readonly string[]): Promise<number> {
-  const addon = addonOf(stub);
+async function runBootstrap(role: Extract<StubRole, { name: "set-up" }>, args: readonly string[]): Promise<number> {
+  const addon = addonOf(role);
   addon.cancelAlarm();
-  const waiting = new WaitingProcess(addon, stub);
+  const waiting = new WaitingProcess(addon, role.socket);
+  const keeper = new Keeper(addon, role.keeper);
   try {
     const command = parseBootstrap(args, firstOption);
     if (command.help) {
       say(bootstrapHelp);
       waiting.exit(0);
     } else {
-      await bootstrap({ addon, waiting, environment: process.env, messages }, command);
+      await bootstrap({ addon, waiting, keeper, environment: process.env, messages }, command);
     }
     return 0;
   } catch (thrown) {
@@ -82,13 +102,20 @@ async function runBootstrap(stub: StubDescriptors, args: readonly string[]): Pro
   }
 }
 
-async function bridge(stub: StubDescriptors, args: readonly string[]): Promise<number> {
+async function runBridgeProcess(role: Extract<StubRole, { name: "bridges" }>): Promise<number> {
+  const addon = addonOf(role);
+  addon.cancelAlarm();
+  await serveBridges(addon, role, messages);
+  return 0;
+}
+
+async function bridge(role: StubRole, args: readonly string[]): Promise<number> {
   if (args[0] === "--help") {
     onlyWord(args, "--help");
     say(bridgeHelp);
     return 0;
   }
-  return runBridge(args, addonOf(stub), say);
+  return runBridge(args, addonOf(role), say);
 }
 
 /** Whether the one word that may follow is there; any other is an error. */
@@ -106,15 +133,14 @@ function identity() {
 }
 
 /** The addon, whose memory file is mapped and no longer needed. */
-function addonOf(stub: StubDescriptors): Addon {
-  const addon = loadAddon(`/proc/self/fd/${stub.addon}`);
-  addon.closeDescriptor(stub.addon);
+function addonOf({ addon: file }: StubRole): Addon {
+  const addon = loadAddon(`/proc/self/fd/${file}`);
+  addon.closeDescriptor(file);
   return addon;
 }
 
-function fromStub(stub: StubDescriptors | null): StubDescriptors {
-  if (stub !== null) return stub;
-  throw new FenceError("FENCE_STUB", "this command works only in the packed executable", { hint: "run dist/fence" });
+function notPacked(): FenceError {
+  return new FenceError("FENCE_STUB", "this command works only in the packed executable", { hint: "run dist/fence" });
 }
 
 function fail(thrown: unknown): never {

@@ -1,23 +1,34 @@
 /* `fence bootstrap`: see bootstrap.h. */
 #include "bootstrap.h"
 
+#include "channel.h"
 #include "descriptor.h"
 #include "exec-plan.h"
 #include "fail.h"
+#include "keeper.h"
 #include "last-steps.h"
 #include "node.h"
-#include "protocol.h"
+#include "reaper.h"
 #include "setup-limits.h"
 #include "sys.h"
-#include "text.h"
 
 #define STEP "bootstrap"
 #define EXEC_STEP "exec"
 
-/* A message with up to two descriptors; NO_DESCRIPTOR where there is none. */
-struct delivery {
-	struct message message;
-	int descriptors[2];
+/* What this process holds until it becomes the program. */
+struct own {
+	const struct start *start;
+	int setup; /* to the set-up Node */
+	int life;  /* to the keeper */
+};
+
+/* Both ends of what the processes talk over, before they are shared out. */
+struct ends {
+	int executable;
+	int program;   /* pidfd of this process */
+	int setup[2];  /* this process, the set-up */
+	int life[2];   /* this process, the keeper */
+	int keeper[2]; /* the keeper, the set-up */
 };
 
 _Noreturn static void die_setup(const char *message)
@@ -33,26 +44,49 @@ _Noreturn static void die_setup(const char *message)
 	die(&failure);
 }
 
-/* The second fork makes Node an orphan, so that the program, unless it is PID 1, has no child that it did not start. */
-_Noreturn static void become_setup(const struct start *start, int file, const struct node_descriptors *descriptors)
+_Noreturn static void become_setup(const struct start *start, const struct ends *ends)
 {
-	int keep[] = { file, descriptors->socket, descriptors->program };
+	const int descriptors[] = { ends->setup[1], ends->keeper[1] };
+	int keep[] = { ends->executable, ends->setup[1], ends->keeper[1] };
+	const struct node_role role = { .name = "set-up", .descriptors = descriptors, .count = 2 };
 	long result;
 
-	(void)sys_setsid(); /* cannot fail in a new process, setsid(2) */
-	result = sys_fork_silent();
-	if (result != 0)
-		sys_exit(result < 0 ? (int)-result : 0);
 	setup_limits();
 	result = descriptor_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 	if (result < 0)
 		die_call(STEP, "cannot close inherited descriptors (Linux 5.9 has the call, some seccomp profiles deny it)",
 			 "close_range", result);
-	node_become(start, file, descriptors);
+	node_become(start, ends->executable, &role);
 }
 
-/* Waits for the first child, which ends as soon as it has made the second. */
-static void await_first_child(long child)
+/*
+ * The child that starts the set-up and the keeper and ends at once: both become orphans, so that the program, unless it
+ * is PID 1, has no child that it did not start.
+ */
+_Noreturn static void detach(const struct start *start, const struct ends *ends, long program)
+{
+	const struct keeper_inheritance kept = {
+		.executable = ends->executable,
+		.setup = ends->keeper[0],
+		.life = ends->life[1],
+		.program = ends->program,
+		.program_id = program,
+	};
+	long result;
+
+	(void)sys_setsid(); /* cannot fail in a new process, setsid(2) */
+	result = sys_fork_silent();
+	if (result == 0)
+		become_setup(start, ends);
+	if (result > 0)
+		result = sys_fork_silent();
+	if (result == 0)
+		keeper(start, &kept);
+	sys_exit(result < 0 ? (int)-result : 0);
+}
+
+/* Waits for detach(), which ends as soon as both are made. */
+static void await_detached(long child)
 {
 	int status = 0;
 	long result;
@@ -68,26 +102,34 @@ static void await_first_child(long child)
 		die_call(STEP, "cannot start the set-up process", "clone", -(long)(status >> 8));
 }
 
-/* Starts the detached child that becomes Node. Returns this process's end of the socket pair. */
-static int start_setup(const struct start *start, int file)
+static void make_ends(struct ends *ends)
 {
-	int sockets[2] = { NO_DESCRIPTOR, NO_DESCRIPTOR };
-	struct node_descriptors child;
-	int own;
-	long result;
+	long result = channel_pair(ends->setup);
 
-	result = sys_socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC, sockets);
+	if (result >= 0)
+		result = channel_pair(ends->life);
+	if (result >= 0)
+		result = channel_pair(ends->keeper);
+	if (result == -EMFILE)
+		die_open_files();
 	if (result < 0)
 		die_call(STEP, "cannot make a socket pair", "socketpair", result);
-	own = descriptor_above_stdio(sockets[0]);
-	child.socket = descriptor_above_stdio(sockets[1]);
-	if (own < 0 || child.socket < 0)
-		die_call(STEP, "cannot move a descriptor", "fcntl", own < 0 ? own : child.socket);
-	child.program = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
-	if (child.program < 0)
+	ends->program = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
+	if (ends->program == -EMFILE)
+		die_open_files();
+	if (ends->program < 0)
 		die_call(STEP, "cannot refer to this process (Linux 5.3 has the call, some seccomp profiles deny it)",
-			 "pidfd_open", child.program);
-	/* Before the fork, so that the child is never readable by others; execve(2) resets it for the program. */
+			 "pidfd_open", ends->program);
+}
+
+/* Starts the detached processes and keeps this one's ends. */
+static struct own start_setup(const struct start *start, int file)
+{
+	struct ends ends = { .executable = file };
+	long self = sys_getpid(), result;
+
+	make_ends(&ends);
+	/* Before the fork, so that no child is ever readable by others; execve(2) resets it for the program. */
 	result = sys_prctl(PR_SET_DUMPABLE, 0);
 	if (result < 0)
 		die_call(STEP, "cannot protect the set-up process", "prctl", result);
@@ -96,88 +138,79 @@ static int start_setup(const struct start *start, int file)
 	if (result < 0)
 		die_call(STEP, "cannot start the set-up process", "clone", result);
 	if (result == 0)
-		become_setup(start, file, &child);
-	(void)sys_close(child.socket); /* this process never wrote to it */
-	(void)sys_close(child.program);
-	(void)sys_close(file);
-	await_first_child(result);
-	return own;
-}
-
-static long send_message(int socket, struct message *message, int descriptor)
-{
-	struct sys_control control = {
-		.length = offsetof(struct sys_control, descriptors) + sizeof(int),
-		.level = SOL_SOCKET,
-		.type = SCM_RIGHTS,
-		.descriptors = { descriptor, 0 },
-	};
-	struct sys_iovec part = { .base = message, .length = sizeof(*message) };
-	struct sys_message packet = { .parts = &part, .part_count = 1 };
-	long result;
-
-	message->magic = PROTOCOL_MAGIC;
-	if (descriptor != NO_DESCRIPTOR) {
-		packet.control = &control;
-		packet.control_length = sizeof(control);
-	}
-	do {
-		result = sys_sendmsg(socket, &packet);
-	} while (result == -EINTR);
-	return result;
+		detach(start, &ends, self);
+	(void)sys_close(ends.setup[1]); /* this process never wrote to them */
+	(void)sys_close(ends.life[1]);
+	(void)sys_close(ends.keeper[0]);
+	(void)sys_close(ends.keeper[1]);
+	(void)sys_close(ends.program);
+	(void)sys_close(ends.executable);
+	await_detached(result);
+	return (struct own){ .start = start, .setup = ends.setup[0], .life = ends.life[0] };
 }
 
 /* Waits for the set-up's next word. Returns 0, or -1 when the set-up process has ended. */
-static int receive_message(int socket, struct delivery *delivery)
+static int hear(int socket, struct delivery *delivery)
 {
-	struct sys_control control = { .length = 0 };
-	struct sys_iovec part = { .base = &delivery->message, .length = sizeof(delivery->message) };
-	struct sys_message packet = {
-		.parts = &part,
-		.part_count = 1,
-		.control = &control,
-		.control_length = sizeof(control),
-	};
-	size_t count = 0;
-	long result;
+	long result = channel_receive(socket, delivery, NULL, 0);
 
-	do {
-		result = sys_recvmsg(socket, &packet);
-	} while (result == -EINTR);
-	if (result < 0 && result != -ECONNRESET)
-		die_call(STEP, "cannot hear the set-up process", "recvmsg", result);
-	if (result <= 0)
+	if (result == -EPIPE)
 		return -1;
-	if (result != sizeof(delivery->message) || delivery->message.magic != PROTOCOL_MAGIC ||
-	    (packet.flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+	if (result == -EPROTO)
 		die_setup("bad message from the set-up process");
-	if (packet.control_length >= offsetof(struct sys_control, descriptors) && control.level == SOL_SOCKET &&
-	    control.type == SCM_RIGHTS)
-		count = (control.length - offsetof(struct sys_control, descriptors)) / sizeof(int);
-	for (size_t i = 0; i < 2; i++)
-		delivery->descriptors[i] = i < count ? descriptor_above_stdio(control.descriptors[i]) : NO_DESCRIPTOR;
+	if (result < 0)
+		die_call(STEP, "cannot hear the set-up process", "recvmsg", result);
 	return 0;
 }
 
-/* Gives a descriptor of the caller's that is meant for fence to the set-up; the program does not inherit it. */
-static void give_descriptor(int socket, uint32_t descriptor)
+/* Answers with the descriptor, or with the error that came instead of it. */
+static void answer(int socket, int descriptor, long error)
 {
-	struct message answer = { .kind = MESSAGE_TAKEN };
-	int given = (int)descriptor;
-	long result;
+	struct message taken = { .kind = MESSAGE_TAKEN, .error = (uint32_t)-error };
+	long result = channel_send(socket, &taken, descriptor);
 
-	if (given < 0 || given == socket || sys_fcntl(given, F_GETFD, 0) < 0) {
-		answer.error = EBADF;
-		given = NO_DESCRIPTOR;
-	}
-	result = send_message(socket, &answer, given);
-	if (result < 0 && given != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
-		answer.error = (uint32_t)-result;
-		result = send_message(socket, &answer, NO_DESCRIPTOR);
+	if (result < 0 && descriptor != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
+		taken.error = (uint32_t)-result;
+		result = channel_send(socket, &taken, NO_DESCRIPTOR);
 	}
 	(void)result; /* when nothing can be sent the set-up is gone, which the next receive tells */
-	if (given != NO_DESCRIPTOR)
-		(void)sys_close(given); /* the set-up has its own copy */
+}
+
+/* Gives a descriptor of the caller's that is meant for fence to the set-up; the program does not inherit it. */
+static void give_descriptor(const struct own *own, uint32_t descriptor)
+{
+	int given = (int)descriptor;
+
+	if (given < 0 || given == own->setup || given == own->life || sys_fcntl(given, F_GETFD, 0) < 0) {
+		answer(own->setup, NO_DESCRIPTOR, -EBADF);
+		return;
+	}
+	answer(own->setup, given, 0);
+	(void)sys_close(given); /* the set-up has its own copy */
+}
+
+/* Goes on in a child, which becomes the program; this process stays behind as its reaper. Returns 0 or -errno. */
+static long leave_reaper(struct own *own)
+{
+	long result = reaper_fork(own->start, own->life);
+
+	if (result < 0)
+		return result;
+	(void)sys_close(own->life); /* the reaper's alone */
+	own->life = NO_DESCRIPTOR;
+	return 0;
+}
+
+/* Refers the set-up to the process that becomes the program. */
+static void refer(struct own *own, int stays_as_reaper)
+{
+	long result = stays_as_reaper ? leave_reaper(own) : 0;
+
+	if (result >= 0)
+		result = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
+	answer(own->setup, result < 0 ? NO_DESCRIPTOR : (int)result, result < 0 ? result : 0);
+	if (result >= 0)
+		(void)sys_close((int)result); /* the set-up has its own copy */
 }
 
 /* Tells the set-up which step failed and exits as it says; speaks for itself when the set-up is gone. */
@@ -199,7 +232,7 @@ _Noreturn static void fail(int socket, const struct plan_failure *failed)
 	};
 	struct delivery delivery;
 
-	if (send_message(socket, &message, NO_DESCRIPTOR) >= 0 && receive_message(socket, &delivery) == 0 &&
+	if (channel_send(socket, &message, NO_DESCRIPTOR) >= 0 && hear(socket, &delivery) == 0 &&
 	    delivery.message.kind == MESSAGE_EXIT)
 		sys_exit((int)delivery.message.value);
 	fail_print(&failure);
@@ -221,7 +254,7 @@ static long map_plan(int file, size_t size)
 	return sys_mmap(0, size, PROT_READ, MAP_PRIVATE, file, 0);
 }
 
-_Noreturn static void run_plan(const struct start *start, int socket, const struct delivery *delivery)
+_Noreturn static void run_plan(const struct own *own, const struct delivery *delivery)
 {
 	size_t size = delivery->message.value;
 	struct plan_failure failed = { .step = PLAN_CHECK };
@@ -231,30 +264,34 @@ _Noreturn static void run_plan(const struct start *start, int socket, const stru
 
 	if (sys_failed(plan)) {
 		failed.error = (uint32_t)-plan;
-		fail(socket, &failed);
+		fail(own->setup, &failed);
 	}
-	wrong = exec_plan_check((const void *)plan, size, start->argc, pack_index()->build_id, &counts, &failed.index);
+	wrong = exec_plan_check((const void *)plan, size, own->start->argc, pack_index()->build_id, &counts,
+				&failed.index);
 	if (wrong != NULL) {
 		failed.error = EINVAL;
 		failed.path = wrong;
-		fail(socket, &failed);
+		fail(own->setup, &failed);
 	}
-	failed = last_steps((const void *)plan, &counts, delivery->descriptors[1], start);
-	fail(socket, &failed);
+	failed = last_steps((const void *)plan, &counts, delivery->descriptors[1], own->start);
+	fail(own->setup, &failed);
 }
 
 _Noreturn void bootstrap(const struct start *start, int file)
 {
-	int socket = start_setup(start, file);
+	struct own own = start_setup(start, file);
 	struct delivery delivery;
 
-	while (receive_message(socket, &delivery) == 0) {
+	while (hear(own.setup, &delivery) == 0) {
 		switch (delivery.message.kind) {
 		case MESSAGE_TAKE:
-			give_descriptor(socket, delivery.message.value);
+			give_descriptor(&own, delivery.message.value);
+			break;
+		case MESSAGE_REFER:
+			refer(&own, delivery.message.value != 0);
 			break;
 		case MESSAGE_EXEC_PLAN:
-			run_plan(start, socket, &delivery); /* does not return */
+			run_plan(&own, &delivery); /* does not return */
 		case MESSAGE_EXIT:
 			sys_exit((int)delivery.message.value);
 		default:

@@ -41,3 +41,10 @@ int descriptor_close_others(int *keep, unsigned int count)
 	}
 	return (int)sys_close_range(first, ~0U);
 }
+
+int descriptor_keep_only(int *keep, unsigned int count)
+{
+	long result = sys_close_range(0, STDERR);
+
+	return result < 0 ? (int)result : descriptor_close_others(keep, count);
+}

@@ -15,4 +15,7 @@ int descriptor_above_stdio(long result);
 /* Closes every descriptor above 2 but the @count of @keep, which it sorts. Returns 0 or -errno. */
 int descriptor_close_others(int *keep, unsigned int count);
 
+/* The same, and closes 0 to 2 as well. */
+int descriptor_keep_only(int *keep, unsigned int count);
+
 #endif

@@ -2,6 +2,7 @@
 #include "last-steps.h"
 
 #include "descriptor.h"
+#include "restrict.h"
 #include "sys.h"
 #include "text.h"
 
@@ -57,30 +58,11 @@ static void unset_variable(struct vectors *vectors, const char *name)
 	vectors->inherited = kept;
 }
 
-static long drop_capabilities(void)
-{
-	const struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	/* no_new_privs is set, so execve(2) cannot bring them back, not even for root. */
-	return sys_capset(&header, none);
-}
-
 static long enforce_landlock(const struct exec_plan_landlock *landlock, int ruleset)
 {
 	if (landlock->restricts == 0)
 		return ruleset < 0 ? 0 : -EINVAL; /* a ruleset that nobody enforces is a mistake */
 	return sys_landlock_restrict_self(ruleset, landlock->flags);
-}
-
-static long install_filter(const struct exec_plan_step *step)
-{
-	const struct sock_fprog filter = {
-		.len = (unsigned short)(step->length / sizeof(struct sock_filter)),
-		.filter = (struct sock_filter *)exec_plan_payload(step), /* the kernel only reads it */
-	};
-
-	return filter.len == 0 ? 0 : sys_seccomp_filter(&filter);
 }
 
 static long set_limit(const struct exec_plan_rlimit *limit)
@@ -131,11 +113,11 @@ static long carry_out(const struct exec_plan_step *step, struct vectors *vectors
 	case PLAN_RLIMIT:
 		return set_limit(payload);
 	case PLAN_DROP_CAPABILITIES:
-		return drop_capabilities();
+		return restrict_capabilities(0);
 	case PLAN_LANDLOCK:
 		return enforce_landlock(payload, ruleset);
 	case PLAN_SECCOMP:
-		return install_filter(step);
+		return restrict_system_calls(payload, step->length);
 	case PLAN_EXEC:
 		*path = payload;
 		return execute(vectors, *path);
@@ -159,7 +141,7 @@ struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *
 	/* Before anything else: a set-user-ID program must not gain from the limits and the domain set below. */
 	if (result == 0) {
 		failure.step = PLAN_NO_NEW_PRIVS;
-		result = sys_prctl(PR_SET_NO_NEW_PRIVS, 1);
+		result = restrict_no_new_privs();
 	}
 	for (uint32_t i = 0; result == 0 && i < header->step_count; i++, step = exec_plan_next(step)) {
 		failure.step = step->type;

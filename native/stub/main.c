@@ -53,7 +53,7 @@ static int open_executable(void)
 
 __attribute__((used)) void fence_main(unsigned long *stack)
 {
-	static const struct node_descriptors none = { .socket = NO_DESCRIPTOR, .program = NO_DESCRIPTOR };
+	const struct node_role command = { .name = "command" };
 	struct start start;
 	int file;
 
@@ -63,5 +63,5 @@ __attribute__((used)) void fence_main(unsigned long *stack)
 	file = open_executable();
 	if (start.argc > 1 && text_equal(start.argv[1], "bootstrap"))
 		bootstrap(&start, file);
-	node_become(&start, file, &none);
+	node_become(&start, file, &command);
 }

@@ -179,9 +179,9 @@ static unsigned long auxiliary_value(const Elf64_auxv_t *entry, const struct par
 	}
 }
 
-_Noreturn void node_become(const struct start *start, int file, const struct node_descriptors *descriptors)
+_Noreturn void node_become(const struct start *start, int file, const struct node_role *role)
 {
-	char preload[1024], handed[64];
+	char preload[1024], handed[2048];
 	char openssl_conf[] = "OPENSSL_CONF="; /* one that cannot be read would end Node */
 	struct parts parts = { .preload = text_in(preload, sizeof(preload)), .addon = NO_DESCRIPTOR };
 	struct text variable = text_in(handed, sizeof(handed));
@@ -195,11 +195,13 @@ _Noreturn void node_become(const struct start *start, int file, const struct nod
 	(void)sys_close(file); /* mapped by now; a failure would cost one descriptor */
 
 	text_add(&variable, "FENCE_STUB=");
+	text_add(&variable, role->name);
+	text_add(&variable, ":");
 	text_add_number(&variable, parts.addon);
-	text_add(&variable, ",");
-	text_add_number(&variable, descriptors->socket);
-	text_add(&variable, ",");
-	text_add_number(&variable, descriptors->program);
+	for (size_t i = 0; i < role->count; i++) {
+		text_add(&variable, ",");
+		text_add_number(&variable, role->descriptors[i]);
+	}
 
 	/* The new stack lies below this frame, which is never left: its strings stay valid. */
 	stack = __builtin_alloca_with_align((words + 1) * sizeof(*stack), 128);

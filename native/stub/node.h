@@ -11,12 +11,13 @@
 
 #include "start.h"
 
-/* Descriptors that the set-up Node inherits from the stub; NO_DESCRIPTOR when it runs no bootstrap. */
-struct node_descriptors {
-	int socket;  /* to the process that becomes the program */
-	int program; /* pidfd of that process */
+/* What Node is to be, and the descriptors it inherits for that; Node reads both from FENCE_STUB. */
+struct node_role {
+	const char *name; /* "command", "set-up" or "bridges", as in src/sys/stub.ts */
+	const int *descriptors;
+	size_t count;
 };
 
-_Noreturn void node_become(const struct start *start, int file, const struct node_descriptors *descriptors);
+_Noreturn void node_become(const struct start *start, int file, const struct node_role *role);
 
 #endif

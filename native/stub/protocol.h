@@ -1,8 +1,8 @@
 /*
- * The messages between the process that becomes the program (P0) and the set-up Node.
+ * The messages between the stub's processes (P0, the keeper) and Node (the set-up, the bridge process).
  *
- * Runs:     both ends of one SOCK_SEQPACKET socket pair. src/sys/stub.ts speaks the other end.
- * Promises: one message, one packet; a packet of any other size or magic is refused.
+ * Runs:     both ends of SOCK_SEQPACKET socket pairs. src/sys/stub.ts and src/sys/keeper.ts speak the other ends.
+ * Promises: one message, one packet; a packet of any other magic is refused.
  * Source:   docs/bootstrap.md
  */
 #ifndef FENCE_STUB_PROTOCOL_H
@@ -13,13 +13,38 @@
 #define PROTOCOL_MAGIC 0x50434e46u /* "FNCP" */
 
 enum message_kind {
-	MESSAGE_EXEC_PLAN = 1,	/* to P0: value = size of the plan; descriptors: the plan, then the ruleset if any */
-	MESSAGE_EXIT = 2,	/* to P0: value = the status to exit with; the error has been reported */
-	MESSAGE_TAKE = 3,	/* to P0: value = a descriptor that the caller meant for fence, not for the program */
-	MESSAGE_TAKEN = 4,	/* from P0: error = 0 with the descriptor, or an errno value */
-	MESSAGE_FAILED = 5,	/* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT */
+	/* Between the set-up and P0. */
+	MESSAGE_EXEC_PLAN = 1, /* to P0: value = size of the plan; descriptors: the plan, then the ruleset if any */
+	MESSAGE_EXIT = 2,      /* to P0: value = the status to exit with; the error has been reported */
+	MESSAGE_TAKE = 3,      /* to P0: value = a descriptor that the caller meant for fence, not for the program */
+	MESSAGE_TAKEN = 4,     /* from P0: error = 0 with the descriptor, or an errno value */
+	MESSAGE_FAILED = 5,    /* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT */
+	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd; value = 1: stay as the reaper, a child goes on as P0
+				and answers */
+	MESSAGE_VERIFY = 7,    /* to P0: as EXEC_PLAN, for a throw-away child */
+	MESSAGE_TRIED = 8,     /* from that child: index of the attempt, error = its errno value or 0 */
+	MESSAGE_VERIFIED = 9,  /* from P0: the child has ended, value = its wait status */
+
+	/* From the set-up to the keeper, which answers only READY. */
+	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket */
+	MESSAGE_SOCKET_FILE = 17, /* payload: the path of a Unix listener, to be removed at the end */
+	MESSAGE_MAY_CONNECT = 18, /* payload: the path of a Unix target that the bridge process must be allowed to use */
+	MESSAGE_RELAY_PLAN = 19,  /* descriptor: a sealed memory file, what the bridge process is to do */
+	MESSAGE_RULESET = 20,	  /* descriptor: the Landlock ruleset of the bridge process */
+	MESSAGE_FILTER = 21,	  /* payload: the seccomp filter of the bridge process, struct sock_filter[] */
+	MESSAGE_STATUS = 22, /* descriptors: the status descriptor; the report of an end without a connection */
+	MESSAGE_DEBUG = 23,  /* descriptor: where messages go */
+	MESSAGE_READY = 24,  /* was that all right? */
+	MESSAGE_KEPT = 25,   /* the answer: error = 0, or of the first message that failed: its kind is step, its place among
+				its kind index */
+	MESSAGE_SERVE = 26,  /* the program has started; value = 1: P0 stays as the reaper and says when it has ended */
+
+	/* Towards the end. */
+	MESSAGE_PROGRAM_ENDED = 32, /* keeper to bridge process: daemons may still use the bridges */
+	MESSAGE_DRAIN = 33,	    /* reaper to keeper, keeper to bridge process: deliver what is held, then end */
 };
 
+/* Some kinds have a payload behind it. */
 struct message {
 	uint32_t magic;
 	uint32_t kind;
@@ -28,6 +53,6 @@ struct message {
 	uint32_t index; /* which step of the plan, from 0 */
 	uint32_t error; /* an errno value */
 };
-_Static_assert(sizeof(struct message) == 24, "spoken by src/sys/stub.ts");
+_Static_assert(sizeof(struct message) == 24, "spoken by src/sys/messages.ts");
 
 #endif

@@ -37,6 +37,11 @@ _Noreturn static void die_limit(const char *message, const char *hint)
 	die(&failure);
 }
 
+_Noreturn void die_open_files(void)
+{
+	die_limit("the limit on open files is too low for fence", "raise it to at least 24: ulimit -n, RLIMIT_NOFILE");
+}
+
 void setup_limits(void)
 {
 	/* These cannot fail with their arguments, sigprocmask(2), sigaction(2), setitimer(2). */
@@ -44,7 +49,7 @@ void setup_limits(void)
 	(void)sys_default_action(SIGALRM);
 	(void)sys_alarm(START_SECONDS);
 	if (!raise_limit(RLIMIT_NOFILE, NEEDED_FILES))
-		die_limit("the limit on open files is too low for fence", "raise it to at least 24: ulimit -n, RLIMIT_NOFILE");
+		die_open_files();
 	if (!raise_limit(RLIMIT_FSIZE, NEEDED_FILE_BYTES))
 		die_limit("the limit on the size of files is too low for fence",
 			  "raise it to at least 8 MiB: ulimit -f, RLIMIT_FSIZE");

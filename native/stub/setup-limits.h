@@ -10,4 +10,7 @@
 
 void setup_limits(void);
 
+/* For whoever has met EMFILE before that. */
+_Noreturn void die_open_files(void);
+
 #endif

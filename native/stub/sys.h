@@ -21,6 +21,7 @@
 #include <linux/prctl.h>
 #include <linux/resource.h>
 #include <linux/seccomp.h>
+#include <linux/stat.h>
 #include <linux/wait.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,8 +40,18 @@
 #define MSG_CMSG_CLOEXEC 0x40000000
 #define MSG_CTRUNC 0x8
 #define MSG_TRUNC 0x20
+#define SIGKILL 9
 #define SIGALRM 14
+#define SIGCHLD 17
+#define SIGCONT 18
 #define SIG_SETMASK 2
+#define POLLIN 0x1
+#define POLLOUT 0x4
+#define W_OK 2
+#define X_OK 1
+#define AT_EACCESS 0x200
+#define SEEK_SET 0
+#define SEEK_END 2
 
 struct sys_iovec {
 	void *base;
@@ -65,6 +76,23 @@ struct sys_message {
 	int flags;
 };
 _Static_assert(sizeof(struct sys_message) == 56, "struct msghdr");
+
+struct sys_poll {
+	int fd; /* negative: ignored */
+	short events;
+	short happened;
+};
+_Static_assert(sizeof(struct sys_poll) == 8, "struct pollfd");
+
+/* A signal as signalfd(2) reads it. */
+struct sys_signal {
+	uint32_t number;
+	int32_t error;
+	int32_t code;
+	uint32_t pid;
+	uint8_t rest[112];
+};
+_Static_assert(sizeof(struct sys_signal) == 128, "struct signalfd_siginfo");
 
 #define SYSCALL6(number, a, b, c, d, e, f, ...) \
 	arch_syscall((number), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
@@ -93,12 +121,17 @@ static inline long sys_fcntl(int fd, int command, long argument)
 /* The position of the end of the file, lseek(2). */
 static inline long sys_file_size(int fd)
 {
-	return SYSCALL(__NR_lseek, fd, 0, 2 /* SEEK_END */);
+	return SYSCALL(__NR_lseek, fd, 0, SEEK_END);
 }
 
 static inline long sys_write(int fd, const void *bytes, size_t length)
 {
 	return SYSCALL(__NR_write, fd, bytes, length);
+}
+
+static inline long sys_read(int fd, void *bytes, size_t length)
+{
+	return SYSCALL(__NR_read, fd, bytes, length);
 }
 
 static inline long sys_pread(int fd, void *bytes, size_t length, uint64_t offset)
@@ -168,6 +201,82 @@ static inline long sys_wait(long pid, int *status)
 	return SYSCALL(__NR_wait4, pid, status, __WALL, 0);
 }
 
+/* Any child that has ended or stopped; 0 when there is none now. */
+static inline long sys_wait_any(int *status)
+{
+	return SYSCALL(__NR_wait4, -1, status, __WALL | WNOHANG | WUNTRACED, 0);
+}
+
+static inline long sys_getppid(void)
+{
+	return SYSCALL(__NR_getppid, 0);
+}
+
+static inline long sys_kill(long pid, int signal)
+{
+	return SYSCALL(__NR_kill, pid, signal);
+}
+
+/* Milliseconds; negative: for ever. */
+static inline long sys_poll(struct sys_poll *polls, size_t count, long timeout)
+{
+	const long time[2] = { timeout / 1000, timeout % 1000 * 1000000 }; /* struct timespec */
+
+	return SYSCALL(__NR_ppoll, polls, count, timeout < 0 ? NULL : time, 0, 0);
+}
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+static inline long sys_now(void)
+{
+	long time[2] = { 0, 0 }; /* struct timespec */
+
+	(void)SYSCALL(__NR_clock_gettime, 1, time); /* this clock cannot fail, clock_gettime(2) */
+	return time[0] * 1000 + time[1] / 1000000;
+}
+
+static inline long sys_random(void *bytes, size_t length)
+{
+	return SYSCALL(__NR_getrandom, bytes, length, 0);
+}
+
+/* A descriptor that reads all signals, which must be blocked. */
+static inline long sys_signal_descriptor(uint64_t signals)
+{
+	return SYSCALL(__NR_signalfd4, -1, &signals, sizeof(signals), O_CLOEXEC | O_NONBLOCK);
+}
+
+/* Of the file itself, a symbolic link included. */
+static inline long sys_statx(const char *path, struct statx *found)
+{
+	return SYSCALL(__NR_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO, found);
+}
+
+static inline long sys_unlink(const char *path)
+{
+	return SYSCALL(__NR_unlinkat, AT_FDCWD, path, 0);
+}
+
+/* faccessat2(2) as this process is now, not as it was started. */
+static inline long sys_access(const char *path, int mode)
+{
+	return SYSCALL(__NR_faccessat2, AT_FDCWD, path, mode, AT_EACCESS);
+}
+
+static inline long sys_directory_entries(int fd, void *bytes, size_t length)
+{
+	return SYSCALL(__NR_getdents64, fd, bytes, length);
+}
+
+static inline long sys_seek_start(int fd)
+{
+	return SYSCALL(__NR_lseek, fd, 0, SEEK_SET);
+}
+
+static inline long sys_duplicate(int from, int to)
+{
+	return SYSCALL(__NR_dup3, from, to, 0);
+}
+
 static inline long sys_setsid(void)
 {
 	return SYSCALL(__NR_setsid, 0);
@@ -182,6 +291,14 @@ static inline long sys_prctl(int option, unsigned long argument)
 static inline long sys_set_blocked_signals(uint64_t signals)
 {
 	return SYSCALL(__NR_rt_sigprocmask, SIG_SETMASK, &signals, 0, sizeof(signals));
+}
+
+/* Blocks all signals and says which were blocked before. */
+static inline long sys_block_signals(uint64_t *before)
+{
+	const uint64_t all = ~0UL;
+
+	return SYSCALL(__NR_rt_sigprocmask, SIG_SETMASK, &all, before, sizeof(all));
 }
 
 /* SIGALRM after @seconds, once; 0 takes it back. */
@@ -223,6 +340,11 @@ static inline long sys_getrlimit(uint32_t resource, struct rlimit64 *limit)
 static inline long sys_capset(const struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data)
 {
 	return SYSCALL(__NR_capset, header, data);
+}
+
+static inline long sys_capget(const struct __user_cap_header_struct *header, struct __user_cap_data_struct *data)
+{
+	return SYSCALL(__NR_capget, header, data);
 }
 
 static inline long sys_landlock_restrict_self(int ruleset, uint32_t flags)

@@ -17,34 +17,39 @@ import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import { defaultFilter } from "../seccomp/default-filter.ts";
 import type { Addon } from "../sys/addon.ts";
+import type { Keeper } from "../sys/keeper.ts";
 import type { Messages } from "../sys/messages.ts";
+import { noDescriptor } from "../sys/protocol.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
-import { serveBridges } from "./bridge-process.ts";
+import { makeBridgeRuleset } from "./bridge-ruleset.ts";
 import { environmentChange, type Repair } from "./environment.ts";
 import { parseJsonPlan, readPlan } from "./json-plan.ts";
 import type { BootstrapCommand } from "./options.ts";
 import { pathFacts } from "./path-facts.ts";
 import { findProgram } from "./program.ts";
+import { encodeRelayPlan } from "./relay-plan.ts";
 import type { BootstrapRequest } from "./request.ts";
 import { type EnforcedRuleset, makeRuleset } from "./ruleset.ts";
-import { failed, type Report, starting, statusReport } from "./status.ts";
+import { failed, idleEnd, type Report, starting, statusReport } from "./status.ts";
 import { explainFailure, type PreparedPlan } from "./step-failure.ts";
 
 export interface BootstrapContext {
   readonly addon: Addon;
   readonly waiting: WaitingProcess;
+  readonly keeper: Keeper;
   /** What P0 was started with; the program's is made from P0's own bytes. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly messages: Messages;
 }
 
-/** Settles when this process has nothing left to do. */
+/** Settles when the program has started and the keeper has its bridges: this process has nothing left to do. */
 export async function bootstrap(context: BootstrapContext, command: BootstrapCommand): Promise<void> {
-  const report = statusReport(takeStatusFd(context, command), command.statusFd);
+  const statusFd = takeStatusFd(context, command);
+  const report = statusReport(statusFd, command.statusFd);
   try {
     report(starting);
     const request = readRequest(context, command);
-    await setUp(context, request, report, command.debug);
+    await setUp(context, request, { statusFd, report, isDebugging: command.debug });
   } catch (thrown) {
     const error = asFenceError(thrown);
     if (error.code !== "FENCE_STATUS") reportFailure(report, error);
@@ -78,18 +83,23 @@ function readRequest({ waiting }: BootstrapContext, { plan, request }: Bootstrap
   }
 }
 
-async function setUp(
-  context: BootstrapContext,
-  request: BootstrapRequest,
-  report: Report,
-  isDebugging: boolean,
-): Promise<void> {
-  const { addon, waiting, messages } = context;
-  const debug = isDebugging ? (text: string) => messages.write(`fence: debug: ${text}\n`) : null;
+interface Reporting {
+  /** null: nobody asked. */
+  readonly statusFd: number | null;
+  readonly report: Report;
+  readonly isDebugging: boolean;
+}
+
+async function setUp(context: BootstrapContext, request: BootstrapRequest, reporting: Reporting): Promise<void> {
+  const { addon, waiting, keeper, messages } = context;
+  const { report, isDebugging } = reporting;
+  waiting.refer(request.init ? "reaper" : "no reaper");
   const bridges = openBridges(addon, request.bridges);
   try {
     const ruleset = makeRuleset(addon, request.landlock, request.bridges, () => waiting.pid);
     const prepared = preparePlan(context, request, ruleset);
+    if (bridges.length > 0) handBridges(context, request, bridges, reporting);
+    else keeper.dismiss();
     report({
       event: "ready",
       isolation: {
@@ -103,7 +113,8 @@ async function setUp(
       })),
       repaired: prepared.repaired,
     });
-    debug?.(`ready: Landlock ${ruleset.choice.kind}, seccomp ${request.seccomp}`);
+    if (isDebugging)
+      messages.write(`fence: debug: ready: Landlock ${ruleset.choice.kind}, seccomp ${request.seccomp}\n`);
     messages.leaveStdio(addon, waiting.pidfd);
     waiting.start(encodeExecPlan(prepared.plan), ruleset.fd);
     const failure = await waiting.started();
@@ -112,8 +123,29 @@ async function setUp(
     closeAll(addon, bridges);
     throw error;
   }
-  if (debug === null) messages.end(addon);
-  if (bridges.length > 0) await serveBridges({ addon, program: waiting, bridges, report, debug });
+  if (bridges.length > 0) keeper.serve(waiting.hasReaper);
+}
+
+/** From here on the keeper has the bridges too; it serves them when the program has started. */
+function handBridges(
+  { addon, keeper, messages }: BootstrapContext,
+  request: BootstrapRequest,
+  bridges: readonly OpenBridge[],
+  { statusFd, isDebugging }: Reporting,
+): void {
+  const listeners = bridges.map(({ listener }) => listener);
+  const targets = bridges.map(({ target }) => target);
+  keeper.keep({
+    listeners: listeners.map(({ fd }) => fd),
+    socketFiles: listeners.flatMap(({ address }) => (address.kind === "unix" ? [address.path] : [])),
+    targets: targets.flatMap((target) => (target.kind === "unix" ? [target.path] : [])),
+    relayPlan: encodeRelayPlan({ bridges: request.bridges }),
+    ruleset: makeBridgeRuleset(addon, targets),
+    filter: new Uint8Array(),
+    status: statusFd ?? noDescriptor,
+    idleReport: Buffer.from(idleEnd(request.bridges)),
+    debug: isDebugging ? messages.descriptor : noDescriptor,
+  });
 }
 
 interface Prepared extends PreparedPlan {

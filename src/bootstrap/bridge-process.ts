@@ -1,46 +1,56 @@
 /**
- * What the set-up Node does once the program has started: relay its connections until it has ended.
+ * The bridge process (P2): relays what connects to the listeners that the keeper holds.
  *
- * Runs:     sandbox, outside of the program's Landlock domain and session.
- * Promises: ends by itself when the program has ended. Daemons that it
+ * Runs:     sandbox, restricted before its first instruction: it can open no file, start no process and connect to the
+ *           bridges' targets only.
+ * Promises: ends when the program has ended and everything that was on its way is delivered. Daemons that the program
  *           left behind keep their bridges as long as they use them.
- * Source:   docs/bootstrap.md
+ * Source:   docs/bootstrap.md; native/stub/bridge-process.h
  */
-import { readdirSync } from "node:fs";
-import type { OpenBridge } from "../bridge/bridge.ts";
+import { readSync } from "node:fs";
 import { Bridges } from "../bridge/bridges.ts";
+import { inheritListener } from "../bridge/listener.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
-import type { WaitingProcess } from "../sys/stub.ts";
-import type { Report } from "./status.ts";
+import type { Messages } from "../sys/messages.ts";
+import { noDescriptor, protocol, receiveMessage } from "../sys/protocol.ts";
+import type { StubRole } from "../sys/stub-role.ts";
+import { parseRelayPlan, type RelayPlan } from "./relay-plan.ts";
+import { type Report, statusReport } from "./status.ts";
 
 /** How long the bridges stay unused before daemons are taken to be done with them. */
 const quietMs = 10_000;
-/** Nothing tells when the last process of a PID namespace ends, so we look. */
-const lookAgainMs = 200;
+const maxPlanBytes = 1 << 20;
 
-export interface BridgeProcess {
-  readonly addon: Addon;
-  readonly program: WaitingProcess;
-  readonly bridges: readonly OpenBridge[];
-  readonly report: Report;
-  /** null: the user did not ask. */
-  readonly debug: ((text: string) => void) | null;
-}
+type BridgesRole = Extract<StubRole, { readonly name: "bridges" }>;
 
 /** Settles when there is nothing left to relay. */
-export async function serveBridges({ addon, program, bridges, report, debug }: BridgeProcess): Promise<void> {
-  const { pid } = program;
-  const relays = new Bridges(addon, bridges, debug === null ? {} : { debug });
-  try {
-    await ended(addon, program.pidfd);
-    await Promise.race([relays.whenQuiet(quietMs), aloneWith(pid)]);
-    const outcome = await relays.drain();
-    debug?.(`the program has ended, the bridges are ${outcome}`);
-    reportEnd(report, relays);
-  } finally {
-    relays.close();
-  }
+export async function serveBridges(addon: Addon, role: BridgesRole, messages: Messages): Promise<void> {
+  const report = statusReport(role.status === noDescriptor ? null : role.status);
+  const debug =
+    role.debug === noDescriptor ? {} : { debug: (text: string) => messages.write(`fence: debug: ${text}\n`) };
+  const relays = new Bridges(addon, openBridges(addon, role), debug);
+  const program = new ProgramsLife(addon, role.control);
+  await program.ended;
+  await Promise.race([relays.whenQuiet(quietMs), program.drain]);
+  const outcome = await relays.drain();
+  debug.debug?.(`the program has ended, the bridges are ${outcome}`);
+  reportEnd(report, relays);
+  relays.close();
+}
+
+function openBridges(addon: Addon, { relayPlan, listeners }: BridgesRole) {
+  const { bridges } = readRelayPlan(relayPlan);
+  return bridges.map(({ listen, connect }, index) => ({
+    listener: inheritListener(addon, listeners[index] ?? noDescriptor, listen),
+    target: connect,
+  }));
+}
+
+/** From its start: an earlier bridge process may have read it. */
+function readRelayPlan(file: number): RelayPlan {
+  const bytes = Buffer.alloc(maxPlanBytes);
+  return parseRelayPlan(bytes.toString("utf8", 0, readSync(file, bytes, 0, bytes.length, 0)));
 }
 
 /** Whoever reads the reports may be gone, as the program is. */
@@ -52,27 +62,29 @@ function reportEnd(report: Report, relays: Bridges): void {
   }
 }
 
-/** Settles when there is no process left that could use the bridges; `program` may wait for its parent to reap it. */
-async function aloneWith(program: number): Promise<void> {
-  const [init, self] = [1, process.pid];
-  const others = () =>
-    readdirSync("/proc")
-      .map(Number)
-      .filter((pid) => pid > 0 && ![init, self, program].includes(pid));
-  while (others().length > 0) await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
-}
+/** What the keeper says of the program. A keeper that is gone says that all is over. */
+class ProgramsLife {
+  /** The program has ended; daemons of its may live on. */
+  readonly ended: Promise<void>;
+  /** Nobody is left who could use the bridges. */
+  readonly drain: Promise<void>;
 
-/** Settles when the process has ended. */
-function ended(addon: Addon, pidfd: number): Promise<void> {
-  return new Promise((resolve, reject) => {
+  constructor(addon: Addon, control: number) {
+    const ended = Promise.withResolvers<void>();
+    const drain = Promise.withResolvers<void>();
+    this.ended = ended.promise;
+    this.drain = drain.promise;
     const watch = addon.watch(
-      pidfd,
+      control,
       () => {
+        const message = receiveMessage(addon, control);
+        ended.resolve();
+        if (typeof message === "object" && message.kind === protocol.kinds.programEnded) return;
         addon.unwatch(watch);
-        resolve();
+        drain.resolve();
       },
       true,
     );
-    if (watch < 0) reject(systemError("FENCE_BRIDGE", "cannot watch the program", "epoll_ctl", watch, {}));
-  });
+    if (watch < 0) throw systemError("FENCE_BRIDGE", "cannot watch the keeper", "epoll_ctl", watch, {});
+  }
 }

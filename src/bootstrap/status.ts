@@ -8,6 +8,7 @@
 import { writeSync } from "node:fs";
 import { version } from "../base/build.ts";
 import type { FenceError } from "../base/errors.ts";
+import { type BridgeAddresses, formatAddress } from "../bridge/address.ts";
 import type { BridgeStatistics } from "../bridge/bridge.ts";
 import type { LandlockReport } from "../landlock/report.ts";
 import { nodeError } from "../sys/errno.ts";
@@ -37,7 +38,7 @@ export function statusReport(fd: number | null, given = fd): Report {
   if (fd === null) return () => {};
   return (event) => {
     try {
-      writeWhole(fd, Buffer.from(`${JSON.stringify(event)}\n`));
+      writeWhole(fd, Buffer.from(line(event)));
     } catch (error) {
       throw nodeError("FENCE_STATUS", `cannot write to status descriptor ${given}`, error, { step: "report" });
     }
@@ -48,6 +49,23 @@ export const starting: StatusEvent = { event: "starting", version };
 
 export function failed(error: FenceError): StatusEvent {
   return { event: "failed", ...failureRecord(error) };
+}
+
+/** The line that ends the reports of bridges to which nobody has ever connected. */
+export function idleEnd(bridges: readonly BridgeAddresses[]): string {
+  const none = { accepted: 0, refused: 0, open: 0, bytesToTarget: 0, bytesToClient: 0 };
+  return line({
+    event: "ended",
+    bridges: bridges.map(({ listen, connect }) => ({
+      listen: formatAddress(listen),
+      connect: formatAddress(connect),
+      ...none,
+    })),
+  });
+}
+
+function line(event: StatusEvent): string {
+  return `${JSON.stringify(event)}\n`;
 }
 
 function failureRecord(error: FenceError) {

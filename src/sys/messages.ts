@@ -15,6 +15,11 @@ const none = -1;
 export class Messages {
   #fd = 2;
 
+  /** Where messages go now; -1: nowhere. */
+  get descriptor(): number {
+    return this.#fd;
+  }
+
   /** Synchronous, and to the descriptor itself: process.stderr costs the bootstrap a millisecond. */
   write(text: string): void {
     if (this.#fd === none) return;
@@ -35,11 +40,5 @@ export class Messages {
       const result = addon.duplicateOnto(pidfd, fd);
       if (result < 0) throw systemError("FENCE_EXEC_PLAN", "cannot give a standard descriptor up", "dup2", result, {});
     }
-  }
-
-  /** After leaveStdio(): no more messages, and whoever reads standard error sees its end when the program ends. */
-  end(addon: Addon): void {
-    if (this.#fd !== none) addon.closeDescriptor(this.#fd);
-    this.#fd = none;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The door to the stub: the descriptors it left for us, and the process (P0) that waits to become the program.
+ * The door to the process (P0) that waits to become the program.
  *
- * Runs:     in the set-up Node and in the bridge process.
+ * Runs:     in the set-up Node.
  * Promises: P0 never starts the program unless it gets a whole exec plan.
  * Source:   docs/bootstrap.md; native/stub/protocol.h speaks the other end
  */
@@ -9,40 +9,13 @@ import { readFileSync } from "node:fs";
 import { bug, FenceError } from "../base/errors.ts";
 import type { Addon } from "./addon.ts";
 import { errnoName, systemError } from "./errno.ts";
+import { type MessageKind, noDescriptor, protocol, receiveMessage, sendMessage } from "./protocol.ts";
 
-export const protocol = {
-  /** "FNCP", little-endian. */
-  magic: 0x50434e46,
-  messageBytes: 24,
-  kinds: { execPlan: 1, exit: 2, take: 3, taken: 4, failed: 5 },
-} as const;
-
-const none = -1;
 const step = "hand-over";
 const ebadf = 9;
 const emfile = -24;
 const epipe = -32;
 const econnreset = -104;
-
-/** What the stub says in FENCE_STUB: descriptors, -1 where there is none. */
-export interface StubDescriptors {
-  readonly addon: number;
-  readonly socket: number;
-  readonly program: number;
-}
-
-/** Takes FENCE_STUB out of the environment; null when the stub did not start us. */
-export function takeStubDescriptors(environment: NodeJS.ProcessEnv): StubDescriptors | null {
-  const given = environment["FENCE_STUB"];
-  delete environment["FENCE_STUB"];
-  const numbers = /^(\d+),(-1|\d+),(-1|\d+)$/
-    .exec(given ?? "")
-    ?.slice(1)
-    .map(Number);
-  if (numbers === undefined) return null;
-  const [addon = none, socket = none, program = none] = numbers;
-  return { addon, socket, program };
-}
 
 /** A step of the exec plan that failed in P0. */
 export interface StepFailure {
@@ -58,15 +31,24 @@ export interface StepFailure {
 export class WaitingProcess {
   readonly #addon: Addon;
   readonly #socket: number;
+  #pidfd = noDescriptor;
   #isProgram = false;
   #hasEnded = false;
-  /** Becomes readable when P0, and with it the program, has ended. */
-  readonly pidfd: number;
+  #hasReaper = false;
 
-  constructor(addon: Addon, { socket, program }: StubDescriptors) {
+  constructor(addon: Addon, socket: number) {
     this.#addon = addon;
     this.#socket = socket;
-    this.pidfd = program;
+  }
+
+  /** Readable when the program has ended; after refer(). */
+  get pidfd(): number {
+    return this.#pidfd;
+  }
+
+  /** P0 has stayed behind: what waits is a child of it. */
+  get hasReaper(): boolean {
+    return this.#hasReaper;
   }
 
   /** Its number in the PID namespace of /proc; -1 when it has ended. */
@@ -78,19 +60,29 @@ export class WaitingProcess {
 
   /** A descriptor that the caller meant for fence: P0 gives it up, so that the program does not inherit it. */
   takeDescriptor(descriptor: number, where: string): number {
-    this.#send(protocol.kinds.take, descriptor, none, none);
-    const { length, kind, error, received } = this.#receive();
-    if (length === 0) throw this.#ended("recvmsg", econnreset);
-    if (kind !== protocol.kinds.taken) throw bug(`the stub answered ${kind} to a request for a descriptor`);
-    if (error === 0 && received >= 0) return received;
     const step = "take-descriptor";
     const tried = `cannot take descriptor ${descriptor} of ${where}`;
+    const { error, received } = this.#ask("take", descriptor);
+    if (error === 0 && received >= 0) return received;
     if (error === 0) throw systemError("FENCE_STUB", tried, "recvmsg", emfile, { step });
     if (error !== ebadf) throw systemError("FENCE_STUB", tried, "sendmsg", -error, { step });
     throw new FenceError("FENCE_USAGE", `${where} must be an open descriptor, got ${descriptor}`, {
       step,
       errno: errnoName(-error),
     });
+  }
+
+  /** Which process is to become the program. `reaper`: P0 stays as the reaper of a child, which goes on in its place. */
+  refer(reaper: "reaper" | "no reaper"): void {
+    this.#hasReaper = reaper === "reaper";
+    const { error, received } = this.#ask("refer", this.#hasReaper ? 1 : 0);
+    if (error === 0 && received >= 0) {
+      this.#pidfd = received;
+      return;
+    }
+    const result = error === 0 ? emfile : -error;
+    const [syscall, step] = this.#hasReaper ? ["clone", "init"] : ["pidfd_open", "hand-over"];
+    throw systemError("FENCE_STUB", "cannot refer to the program's own process", syscall, result, { step });
   }
 
   /** Hands over the plan, and the ruleset or -1; P0 carries it out at once. */
@@ -101,7 +93,7 @@ export class WaitingProcess {
         step,
       });
     }
-    this.#send(protocol.kinds.execPlan, plan.length, file, ruleset);
+    this.#send("execPlan", plan.length, [file, ruleset]);
     this.#addon.closeDescriptor(file);
   }
 
@@ -128,7 +120,7 @@ export class WaitingProcess {
   exit(status: number): void {
     if (this.#isProgram || this.#hasEnded) return;
     try {
-      this.#send(protocol.kinds.exit, status, none, none);
+      this.#send("exit", status);
     } catch (error) {
       if (!this.#hasEnded) throw error;
     }
@@ -142,15 +134,23 @@ export class WaitingProcess {
   /** The socket closes on execve(2), so its end means that the program has started. */
   #outcome(): StepFailure | null {
     const message = this.#receive();
-    this.#isProgram = message.length === 0;
-    if (this.#isProgram) return null;
+    this.#isProgram = message === "closed";
+    if (message === "closed") return null;
     if (message.kind !== protocol.kinds.failed) throw bug("the stub sent a bad message");
-    return { type: message.type, index: message.index, result: -message.error };
+    return { type: message.step, index: message.index, result: -message.error };
   }
 
-  #send(kind: number, value: number, first: number, second: number): void {
-    const bytes = Buffer.from(Uint32Array.of(protocol.magic, kind, value, 0, 0, 0).buffer);
-    const result = this.#addon.sendMessage(this.#socket, bytes, first, second);
+  /** P0 answers with a descriptor or an error, which is positive. */
+  #ask(kind: "take" | "refer", value: number): { readonly error: number; readonly received: number } {
+    this.#send(kind, value);
+    const answer = this.#receive();
+    if (answer === "closed") throw this.#ended("recvmsg", econnreset);
+    if (answer.kind !== protocol.kinds.taken) throw bug(`the stub answered ${answer.kind} to ${kind}`);
+    return { error: answer.error, received: answer.descriptor };
+  }
+
+  #send(kind: MessageKind, value: number, descriptors: readonly [number, number?] = [noDescriptor]): void {
+    const result = sendMessage(this.#addon, this.#socket, kind, { value, descriptors });
     if (result === epipe || result === econnreset) throw this.#ended("sendmsg", result);
     if (result < 0) {
       throw systemError("FENCE_EXEC_PLAN", "cannot send to the waiting process", "sendmsg", result, { step });
@@ -166,17 +166,9 @@ export class WaitingProcess {
   }
 
   #receive() {
-    const bytes = Buffer.alloc(protocol.messageBytes);
-    const descriptor = new Int32Array([none]);
-    const length = this.#addon.receiveMessage(this.#socket, bytes, descriptor);
-    if (length === econnreset) throw this.#ended("recvmsg", length);
-    if (length < 0) {
-      throw systemError("FENCE_EXEC_PLAN", "cannot hear the waiting process", "recvmsg", length, { step });
-    }
-    if (length !== 0 && (length !== bytes.length || bytes.readUInt32LE(0) !== protocol.magic)) {
-      throw bug("the stub sent a bad message");
-    }
-    const [kind, , type, index, error] = [4, 8, 12, 16, 20].map((offset) => bytes.readUInt32LE(offset));
-    return { length, kind, type: type ?? 0, index: index ?? 0, error: error ?? 0, received: descriptor[0] ?? none };
+    const message = receiveMessage(this.#addon, this.#socket);
+    if (message === econnreset) throw this.#ended("recvmsg", message);
+    if (typeof message !== "number") return message;
+    throw systemError("FENCE_EXEC_PLAN", "cannot hear the waiting process", "recvmsg", message, { step });
   }
 }

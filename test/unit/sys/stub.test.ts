@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
 import type { Addon } from "../../../src/sys/addon.ts";
-import { protocol, takeStubDescriptors, WaitingProcess } from "../../../src/sys/stub.ts";
+import { protocol } from "../../../src/sys/protocol.ts";
+import { WaitingProcess } from "../../../src/sys/stub.ts";
 import { readHeader } from "../../kit/c-header.ts";
 
 const offsets = readHeader("stub/protocol.h").structs["message"]?.offsets ?? {};
@@ -51,7 +52,7 @@ function waiting(answers: readonly (Message | number)[], doors: Partial<Addon> =
     unwatch: () => 0,
     ...doors,
   };
-  return { process: new WaitingProcess(addon as unknown as Addon, { addon: 3, socket: 4, program: 5 }), sent, closed };
+  return { process: new WaitingProcess(addon as unknown as Addon, 4), sent, closed };
 }
 
 function failure(act: () => unknown): FenceError {
@@ -63,25 +64,6 @@ function failure(act: () => unknown): FenceError {
   }
   throw new Error("nothing was thrown");
 }
-
-describe("the stub's descriptors", () => {
-  test("are taken out of the environment", () => {
-    const environment = { FENCE_STUB: "7,8,9", HOME: "/" };
-    expect(takeStubDescriptors(environment)).toEqual({ addon: 7, socket: 8, program: 9 });
-    expect(environment).toEqual({ HOME: "/" });
-  });
-
-  test("may be none but the addon's", () => {
-    expect(takeStubDescriptors({ FENCE_STUB: "7,-1,-1" })).toEqual({ addon: 7, socket: -1, program: -1 });
-  });
-
-  test.for([undefined, "", "7", "7,8", "-1,8,9", "7,8,9,10", "7,8,x", " 7,8,9"])(
-    "are none when they are %o",
-    (given) => {
-      expect(takeStubDescriptors(given === undefined ? {} : { FENCE_STUB: given })).toBeNull();
-    },
-  );
-});
 
 describe("a descriptor of the caller's", () => {
   test("is asked for by its number and comes as another", () => {
@@ -95,6 +77,28 @@ describe("a descriptor of the caller's", () => {
     const error = failure(() => process.takeDescriptor(6, "--status-fd"));
     expect(error).toMatchObject({ code: "FENCE_USAGE", message: "--status-fd must be an open descriptor, got 6" });
     expect(error.details.errno).toBe("EBADF");
+  });
+});
+
+describe("the process that becomes the program", () => {
+  test.for([
+    ["no reaper", 0],
+    ["reaper", 1],
+  ] as const)("is referred to by a pidfd (%s)", ([reaper, value]) => {
+    const { process, sent } = waiting([{ kind: protocol.kinds.taken, descriptor: 11 }]);
+    process.refer(reaper);
+    expect(sent).toEqual([{ kind: protocol.kinds.refer, value, descriptors: [-1, -1] }]);
+    expect(process).toMatchObject({ pidfd: 11, hasReaper: reaper === "reaper" });
+  });
+
+  test.for([
+    ["no reaper", "pidfd_open"],
+    ["reaper", "clone"],
+  ] as const)("that cannot be referred to names the call (%s)", ([reaper, syscall]) => {
+    const { process } = waiting([{ kind: protocol.kinds.taken, error: 11 }]);
+    expect(failure(() => process.refer(reaper)).message).toBe(
+      `cannot refer to the program's own process: ${syscall}: EAGAIN (resource temporarily unavailable)`,
+    );
   });
 });
 

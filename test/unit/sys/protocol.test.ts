@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { protocol } from "../../../src/sys/stub.ts";
+import { protocol } from "../../../src/sys/protocol.ts";
 import { readHeader } from "../../kit/c-header.ts";
 
 const { macros, enums, structs } = readHeader("stub/protocol.h");

@@ -1,0 +1,36 @@
+/*
+ * Sends and receives the messages of protocol.h.
+ *
+ * Runs:     in P0, in the reaper and in the keeper.
+ * Promises: received descriptors are close-on-exec and above 2; a message that does not fit is refused whole.
+ * Source:   unix(7), sendmsg(2), recvmsg(2)
+ */
+#ifndef FENCE_STUB_CHANNEL_H
+#define FENCE_STUB_CHANNEL_H
+
+#include "protocol.h"
+
+#include <stddef.h>
+
+#define CHANNEL_DESCRIPTORS 2
+
+/* A message with up to two descriptors; NO_DESCRIPTOR where there is none. */
+struct delivery {
+	struct message message;
+	int descriptors[CHANNEL_DESCRIPTORS];
+	size_t payload_length;
+};
+
+/* A pair of connected sockets above 2. Returns 0 or -errno. */
+long channel_pair(int sockets[2]);
+
+/* Sends the message with a descriptor, or NO_DESCRIPTOR. Returns 0 or -errno. */
+long channel_send(int socket, struct message *message, int descriptor);
+
+/*
+ * Waits for a message with at most @size bytes of payload. Returns 0, or -errno: -EPIPE when the other end is closed,
+ * -EPROTO for what is no message, -EMFILE when there was no room for its descriptors.
+ */
+long channel_receive(int socket, struct delivery *delivery, void *payload, size_t size);
+
+#endif

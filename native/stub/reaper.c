@@ -1,0 +1,183 @@
+/* `--init`: see reaper.h. */
+#include "reaper.h"
+
+#include "arguments.h"
+#include "channel.h"
+#include "descriptor.h"
+#include "fail.h"
+#include "restrict.h"
+#include "sys.h"
+
+#define STEP "init"
+#define LAST_SIGNAL 64
+/* The terminal's driver has sent it, to the whole group: the program has it already, sigaction(2). */
+#define SI_KERNEL 0x80
+#define STOPPED(status) (((status) & 0xff) == 0x7f)
+#define SIGNAL_OF(status) ((status) & 0x7f)
+#define EXIT_OF(status) (((status) >> 8) & 0xff)
+/* The keeper ends by itself before that. */
+#define DRAIN_MILLISECONDS 65000
+
+struct reaper {
+	long program;
+	int program_pidfd;
+	int signals;
+	int life;
+};
+
+/* The signals that ask to end at once, whatever is still being delivered. */
+static int asks_to_end(uint32_t signal)
+{
+	return signal == 1 || signal == 2 || signal == 3 || signal == 15; /* HUP, INT, QUIT, TERM: signal(7) */
+}
+
+/* Lets the signal have its default effect on this process. Returns when it has none, or when it was continued. */
+static void take_signal(int signal)
+{
+	/* These cannot fail with their arguments; PID 1 stays as it is, pid_namespaces(7). */
+	(void)sys_default_action(signal);
+	(void)sys_set_blocked_signals(~(1UL << (signal - 1)));
+	(void)sys_kill(sys_getpid(), signal);
+	(void)sys_set_blocked_signals(~0UL);
+}
+
+/* Passes the signals that were sent to this process alone on to the program. Returns whether one asked to end. */
+static int forward_signals(const struct reaper *reaper)
+{
+	struct sys_signal signal;
+	int ends = 0;
+
+	while (sys_read(reaper->signals, &signal, sizeof(signal)) == sizeof(signal)) {
+		ends |= asks_to_end(signal.number);
+		if (signal.number == SIGCHLD || signal.code == SI_KERNEL || (long)signal.pid == reaper->program)
+			continue;
+		(void)sys_kill(reaper->program, (int)signal.number); /* it may have ended just now */
+	}
+	return ends;
+}
+
+/* Reaps whoever has ended. Returns 1 with the program's @status when it was the program. */
+static int reap(const struct reaper *reaper, int *status)
+{
+	int found = 0, ended = 0;
+	long pid;
+
+	while ((pid = sys_wait_any(&found)) > 0) {
+		if (pid != reaper->program)
+			continue;
+		if (STOPPED(found)) {
+			take_signal(EXIT_OF(found)); /* the shell that waits for this process sees the stop */
+		} else {
+			*status = found;
+			ended = 1;
+		}
+	}
+	return ended;
+}
+
+static int await_program(const struct reaper *reaper)
+{
+	struct sys_poll polls[] = {
+		{ .fd = reaper->signals, .events = POLLIN },
+		{ .fd = reaper->program_pidfd, .events = POLLIN },
+	};
+	int status = 0;
+
+	while (!reap(reaper, &status)) {
+		(void)sys_poll(polls, sizeof(polls) / sizeof(polls[0]), -1); /* interrupted: look again */
+		(void)forward_signals(reaper);
+	}
+	return status;
+}
+
+/* Until the keeper has ended, which closes its end, or somebody has no patience. */
+static void await_drain(const struct reaper *reaper)
+{
+	struct message drain = { .kind = MESSAGE_DRAIN };
+	struct sys_poll polls[] = {
+		{ .fd = reaper->signals, .events = POLLIN },
+		{ .fd = reaper->life, .events = POLLIN },
+	};
+	long end = sys_now() + DRAIN_MILLISECONDS;
+	int status;
+
+	if (channel_send(reaper->life, &drain, NO_DESCRIPTOR) < 0)
+		return; /* there is no keeper, or none any more */
+	while (polls[1].happened == 0 && sys_now() < end) {
+		(void)sys_poll(polls, sizeof(polls) / sizeof(polls[0]), end - sys_now());
+		if (forward_signals(reaper))
+			return;
+		(void)reap(reaper, &status);
+	}
+}
+
+/* Gives up all that the program alone may have. Standard error goes last: until then it can be told what failed. */
+static void become_reaper(const struct start *start, struct reaper *reaper)
+{
+	long result = restrict_no_new_privs();
+	int keep[3];
+
+	if (result >= 0) /* a program that has changed its user is still to be told when to end */
+		result = restrict_capabilities(1U << CAP_KILL);
+	if (result < 0)
+		die_call(STEP, "cannot give privileges up", "capset", result);
+	/* Signals that are ignored never reach the descriptor; those that cannot be changed are no loss. */
+	for (int signal = 1; signal <= LAST_SIGNAL; signal++)
+		(void)sys_default_action(signal);
+	reaper->program_pidfd = descriptor_above_stdio(sys_pidfd_open(reaper->program));
+	if (reaper->program_pidfd < 0)
+		die_call(STEP, "cannot refer to the program", "pidfd_open", reaper->program_pidfd);
+	reaper->signals = descriptor_above_stdio(sys_signal_descriptor(~0UL));
+	if (reaper->signals < 0)
+		die_call(STEP, "cannot read signals", "signalfd4", reaper->signals);
+	keep[0] = reaper->life;
+	keep[1] = reaper->program_pidfd;
+	keep[2] = reaper->signals;
+	result = descriptor_keep_only(keep, sizeof(keep) / sizeof(keep[0]));
+	if (result < 0)
+		die_call(STEP, "cannot close inherited descriptors", "close_range", result);
+	arguments_replace(start, "fence: init");
+}
+
+_Noreturn static void serve(const struct start *start, struct reaper *reaper)
+{
+	int status;
+
+	become_reaper(start, reaper);
+	status = await_program(reaper);
+	await_drain(reaper);
+	if (SIGNAL_OF(status) == 0)
+		sys_exit(EXIT_OF(status));
+	take_signal(SIGNAL_OF(status)); /* whoever waits sees the same death; no core, this process is not dumpable */
+	sys_exit(128 + SIGNAL_OF(status));
+}
+
+/* The child is as this process was, but that it ends with it. */
+static long go_on_as_program(uint64_t blocked, long parent)
+{
+	long result = sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
+
+	if (result < 0)
+		die_call(STEP, "cannot bind the program to its reaper", "prctl", result);
+	if (sys_getppid() != parent)
+		sys_exit(EXIT_FENCE_FAILED);
+	return sys_set_blocked_signals(blocked);
+}
+
+long reaper_fork(const struct start *start, int life)
+{
+	struct reaper reaper = { .life = life };
+	long self = sys_getpid();
+	uint64_t blocked = 0;
+	long result = sys_block_signals(&blocked);
+
+	if (result < 0)
+		return result;
+	reaper.program = sys_fork_silent();
+	if (reaper.program == 0)
+		return go_on_as_program(blocked, self);
+	if (reaper.program > 0)
+		serve(start, &reaper);
+	(void)sys_set_blocked_signals(blocked); /* as before, which was accepted */
+	return reaper.program;
+}

@@ -1,0 +1,110 @@
+/**
+ * The door to the keeper (P1), the small process that holds the listeners while the program runs.
+ *
+ * Runs:     in the set-up Node.
+ * Promises: when keep() returns, the keeper has all that the bridges need, whatever becomes of this process.
+ * Source:   docs/bootstrap.md; native/stub/keeper.h
+ */
+import { bug } from "../base/errors.ts";
+import type { Addon } from "./addon.ts";
+import { systemError } from "./errno.ts";
+import { type MessageKind, noDescriptor, protocol, receiveMessage, sendMessage } from "./protocol.ts";
+
+/** Descriptors stay the caller's. */
+export interface KeptBridges {
+  readonly listeners: readonly number[];
+  /** Paths of Unix listeners, which are removed at the end. */
+  readonly socketFiles: readonly string[];
+  /** Paths of Unix targets; one that exists must let a process without capabilities connect. */
+  readonly targets: readonly string[];
+  /** What the bridge process is to do. */
+  readonly relayPlan: Buffer;
+  /** Its Landlock ruleset, or -1. */
+  readonly ruleset: number;
+  /** Its seccomp filter; empty: none. */
+  readonly filter: Uint8Array;
+  /** -1: nobody asked for reports. */
+  readonly status: number;
+  /** What is written to `status` when nobody has ever connected. */
+  readonly idleReport: Buffer;
+  /** Where its messages go, or -1. */
+  readonly debug: number;
+}
+
+const step = "start-keeper";
+const enoent = -2;
+const eacces = -13;
+
+export class Keeper {
+  readonly #addon: Addon;
+  readonly #socket: number;
+
+  constructor(addon: Addon, socket: number) {
+    this.#addon = addon;
+    this.#socket = socket;
+  }
+
+  /** Throws FENCE_BRIDGE. */
+  keep(bridges: KeptBridges): void {
+    for (const listener of bridges.listeners) this.#send("listener", { descriptors: [listener] });
+    for (const path of bridges.socketFiles) this.#send("socketFile", { payload: terminated(path) });
+    for (const path of bridges.targets) this.#send("mayConnect", { payload: terminated(path) });
+    this.#sendFile("relayPlan", bridges.relayPlan);
+    if (bridges.ruleset !== noDescriptor) this.#send("ruleset", { descriptors: [bridges.ruleset] });
+    this.#send("filter", { payload: bridges.filter });
+    if (bridges.status !== noDescriptor) this.#sendFile("status", bridges.idleReport, bridges.status);
+    if (bridges.debug !== noDescriptor) this.#send("debug", { descriptors: [bridges.debug] });
+    this.#send("ready");
+    const answer = receiveMessage(this.#addon, this.#socket);
+    if (typeof answer !== "object") throw failure("cannot hear the keeper", "recvmsg", answer);
+    if (answer.kind !== protocol.kinds.kept) throw bug(`the keeper answered ${answer.kind}`);
+    if (answer.error !== 0) throw refused(answer.step, -answer.error, bridges.targets[answer.index]);
+  }
+
+  /** The program has started. `hasReaper`: its reaper says when it has ended. */
+  serve(hasReaper: boolean): void {
+    this.#send("serve", { value: hasReaper ? 1 : 0 });
+  }
+
+  /** There is nothing to keep: it ends. */
+  dismiss(): void {
+    this.#addon.closeDescriptor(this.#socket);
+  }
+
+  #sendFile(kind: MessageKind, bytes: Buffer, ...others: readonly number[]): void {
+    const file = this.#addon.sealedFile(bytes);
+    if (file < 0) throw failure("cannot make a memory file for the keeper", "memfd_create", file);
+    const [first = file] = others;
+    this.#send(kind, { descriptors: first === file ? [file] : [first, file] });
+    this.#addon.closeDescriptor(file);
+  }
+
+  #send(kind: MessageKind, contents: Parameters<typeof sendMessage>[3] = {}): void {
+    const result = sendMessage(this.#addon, this.#socket, kind, contents);
+    if (result < 0) throw failure("cannot send to the keeper", "sendmsg", result);
+  }
+}
+
+function terminated(path: string): Buffer {
+  return Buffer.from(`${path}\0`);
+}
+
+function failure(tried: string, syscall: string, result: number | "closed") {
+  const econnreset = -104;
+  return systemError("FENCE_BRIDGE", tried, syscall, result === "closed" ? econnreset : result, { step });
+}
+
+/** What the keeper could not do, by the kind of message that asked for it. */
+function refused(kind: number, result: number, target: string | undefined) {
+  const name = Object.entries(protocol.kinds).find(([, number]) => number === kind)?.[0] ?? `message ${kind}`;
+  if (name !== "mayConnect" || target === undefined)
+    return failure(`the keeper cannot take a ${name}`, "recvmsg", result);
+  return systemError("FENCE_BRIDGE", `the bridge process may not connect to ${target}`, "faccessat2", result, {
+    step,
+    path: target,
+    hint:
+      result === eacces || result === enoent
+        ? "it has no capabilities: let its user write to the socket and search its directories (chown, chmod)"
+        : "the target must be a Unix socket that fence's user can reach",
+  });
+}

@@ -1,0 +1,80 @@
+/**
+ * The packets between Node and the stub's processes, on SOCK_SEQPACKET socket pairs.
+ *
+ * Runs:     in the set-up Node and in the bridge process.
+ * Promises: one message, one packet; the numbers are those of native/stub/protocol.h.
+ * Source:   docs/bootstrap.md, unix(7)
+ */
+import { bug } from "../base/errors.ts";
+import type { Addon } from "./addon.ts";
+
+export const protocol = {
+  /** "FNCP", little-endian. */
+  magic: 0x50434e46,
+  messageBytes: 24,
+  kinds: {
+    execPlan: 1,
+    exit: 2,
+    take: 3,
+    taken: 4,
+    failed: 5,
+    refer: 6,
+    verify: 7,
+    tried: 8,
+    verified: 9,
+    listener: 16,
+    socketFile: 17,
+    mayConnect: 18,
+    relayPlan: 19,
+    ruleset: 20,
+    filter: 21,
+    status: 22,
+    debug: 23,
+    ready: 24,
+    kept: 25,
+    serve: 26,
+    programEnded: 32,
+    drain: 33,
+  },
+} as const;
+
+export type MessageKind = keyof typeof protocol.kinds;
+
+export const noDescriptor = -1;
+
+export interface Message {
+  readonly kind: number;
+  readonly value: number;
+  /** A step type of the exec plan, or a message kind. */
+  readonly step: number;
+  readonly index: number;
+  /** Positive, or 0. */
+  readonly error: number;
+  readonly descriptor: number;
+}
+
+interface Contents {
+  readonly value?: number;
+  readonly payload?: Uint8Array;
+  readonly descriptors?: readonly [number, number?];
+}
+
+/** 0 or -errno: -EPIPE and -ECONNRESET when the other end is closed. */
+export function sendMessage(addon: Addon, socket: number, kind: MessageKind, contents: Contents = {}): number {
+  const { value = 0, payload = new Uint8Array(), descriptors = [noDescriptor] } = contents;
+  const header = Buffer.from(Uint32Array.of(protocol.magic, protocol.kinds[kind], value, 0, 0, 0).buffer);
+  const [first, second = noDescriptor] = descriptors;
+  return addon.sendMessage(socket, payload.length === 0 ? header : Buffer.concat([header, payload]), first, second);
+}
+
+/** Waits for a message unless the socket is non-blocking. "closed": by the other end. A negative number: -errno. */
+export function receiveMessage(addon: Addon, socket: number): Message | "closed" | number {
+  const bytes = Buffer.alloc(protocol.messageBytes);
+  const received = new Int32Array([noDescriptor]);
+  const length = addon.receiveMessage(socket, bytes, received);
+  if (length === 0) return "closed";
+  if (length < 0) return length;
+  if (length !== bytes.length || bytes.readUInt32LE(0) !== protocol.magic) throw bug("the stub sent a bad message");
+  const [kind = 0, value = 0, step = 0, index = 0, error = 0] = [4, 8, 12, 16, 20].map((at) => bytes.readUInt32LE(at));
+  return { kind, value, step, index, error, descriptor: received[0] ?? noDescriptor };
+}

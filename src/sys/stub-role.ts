@@ -1,0 +1,58 @@
+/**
+ * What the stub started this Node for, and the descriptors it left for that.
+ *
+ * Runs:     in every Node that the stub became.
+ * Source:   native/stub/node.h; docs/bootstrap.md
+ */
+import { bug } from "../base/errors.ts";
+
+export type StubRole =
+  /** A command on the host, or `fence bridge`. */
+  | { readonly name: "command"; readonly addon: number }
+  | {
+      readonly name: "set-up";
+      readonly addon: number;
+      /** To the process that becomes the program. */
+      readonly socket: number;
+      /** To the keeper. */
+      readonly keeper: number;
+    }
+  | {
+      readonly name: "bridges";
+      readonly addon: number;
+      /** To the keeper. */
+      readonly control: number;
+      readonly relayPlan: number;
+      /** -1: nobody asked for reports. */
+      readonly status: number;
+      /** Where messages go; -1: nowhere. */
+      readonly debug: number;
+      readonly listeners: readonly number[];
+    };
+
+/** Takes FENCE_STUB out of the environment; null when the stub did not start us. */
+export function takeStubRole(environment: NodeJS.ProcessEnv): StubRole | null {
+  const given = environment["FENCE_STUB"];
+  delete environment["FENCE_STUB"];
+  const [, name, list = ""] = /^([a-z-]+):((?:-1|\d+)(?:,(?:-1|\d+))*)$/.exec(given ?? "") ?? [];
+  const numbers = list.split(",").map(Number);
+  const at = (index: number): number => {
+    const number = numbers[index];
+    if (number === undefined) throw bug(`the stub left ${numbers.length} descriptors for ${name}`);
+    return number;
+  };
+  switch (name) {
+    case "command":
+      return { name, addon: at(0) };
+    case "set-up":
+      return { name, addon: at(0), socket: at(1), keeper: at(2) };
+    case "bridges":
+      return {
+        name,
+        ...{ addon: at(0), control: at(1), relayPlan: at(2), status: at(3), debug: at(4) },
+        listeners: numbers.slice(5),
+      };
+    default:
+      return null;
+  }
+}
