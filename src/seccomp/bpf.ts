@@ -12,10 +12,10 @@ export type Decision =
   | { readonly kind: "answer"; readonly action: number }
   /** The accumulator becomes the 32-bit word at `offset` of struct seccomp_data. */
   | { readonly kind: "load"; readonly offset: number; readonly next: Decision }
-  /** The accumulator is compared with `value`, as an unsigned number. */
+  /** The accumulator is compared with `value`, as an unsigned number; `any-bit`: they have a bit in common. */
   | {
       readonly kind: "branch";
-      readonly test: "equal" | "at-least";
+      readonly test: "equal" | "at-least" | "any-bit";
       readonly value: number;
       readonly yes: Decision;
       readonly no: Decision;
@@ -39,6 +39,7 @@ const opcodes = {
   jump: 0x05, // BPF_JMP | BPF_JA
   equal: 0x15, // BPF_JMP | BPF_JEQ | BPF_K
   "at-least": 0x35, // BPF_JMP | BPF_JGE | BPF_K
+  "any-bit": 0x45, // BPF_JMP | BPF_JSET | BPF_K
   answer: 0x06, // BPF_RET | BPF_K
 };
 

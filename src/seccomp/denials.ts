@@ -2,7 +2,7 @@
  * What the default filter denies to the program, and why.
  *
  * Runs:     host and sandbox. Pure.
- * Promises: the filter and the report of it are made from this one table.
+ * Promises: the filter and the report of it are made from this one table; what it lists answers EPERM.
  * Source:   the calls' pages in section 2 of the manual, ioctl_tty(2), linux/userfaultfd.h
  *
  * A filter sees numbers, not what pointers point to: /proc/PID/mem, /dev/kmsg or /proc/sys give some of the same powers
@@ -10,23 +10,28 @@
  */
 import type { SyscallName } from "./syscalls.ts";
 
+/** What denied calls answer, by number. */
+export const errnos = { EPERM: 1, ENOSYS: 38, EPROTONOSUPPORT: 93, EOPNOTSUPP: 95, EAFNOSUPPORT: 97 } as const;
+
 export type Condition =
   | { readonly kind: "always" }
   /** The kernel itself reads only the low 32 bits of these arguments, so only they are compared. */
-  | { readonly kind: "argument-is" | "argument-is-not"; readonly argument: number; readonly values: NamedValues };
+  | { readonly kind: "argument-is" | "argument-is-not"; readonly argument: number; readonly values: NamedValues }
+  /** Whether any of these bits, or none, is set. */
+  | { readonly kind: "argument-has" | "argument-lacks"; readonly argument: number; readonly values: NamedValues };
 
 export type NamedValues = Readonly<Record<string, number>>;
 
-/** Denied with EPERM. */
 export interface Denial {
   readonly syscalls: readonly SyscallName[];
   readonly when: Condition;
+  readonly errno: keyof typeof errnos;
   readonly because: string;
 }
 
 const always: Condition = { kind: "always" };
 
-export const denials: readonly Denial[] = [
+const withoutErrno: readonly Omit<Denial, "errno">[] = [
   {
     // pidfd_getfd(2) takes a descriptor out of another process with the same rights as ptrace.
     syscalls: ["ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd"],
@@ -96,3 +101,5 @@ export const denials: readonly Denial[] = [
     because: "types into the terminal as if the user did, or makes a userfaultfd",
   },
 ];
+
+export const denials: readonly Denial[] = withoutErrno.map((denial) => ({ ...denial, errno: "EPERM" }));

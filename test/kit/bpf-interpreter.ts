@@ -32,7 +32,7 @@ interface Instruction {
 const instructionBytes = 8;
 const maximumInstructions = 4096;
 const dataBytes = 64;
-const opcodes = { load: 0x20, jump: 0x05, equal: 0x15, atLeast: 0x35, answer: 0x06 };
+const opcodes = { load: 0x20, jump: 0x05, equal: 0x15, atLeast: 0x35, anyBit: 0x45, answer: 0x06 };
 
 /** Throws on a filter that the kernel would not accept. */
 export function runFilter(filter: Uint8Array, call: SystemCall): FilterResult {
@@ -48,6 +48,7 @@ export function runFilter(filter: Uint8Array, call: SystemCall): FilterResult {
     if (code === opcodes.jump) position += constant;
     if (code === opcodes.equal) position += accumulator === constant ? jumpTrue : jumpFalse;
     if (code === opcodes.atLeast) position += accumulator >= constant ? jumpTrue : jumpFalse;
+    if (code === opcodes.anyBit) position += (accumulator & constant) !== 0 ? jumpTrue : jumpFalse;
   }
 }
 
@@ -74,6 +75,7 @@ function checkInstruction(program: readonly Instruction[], position: number, ins
       return;
     case opcodes.equal:
     case opcodes.atLeast:
+    case opcodes.anyBit:
       if (Math.max(jumpTrue, jumpFalse) >= following) throw new Error(`${position}: jumps past the end`);
       return;
     default:

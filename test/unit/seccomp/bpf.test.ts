@@ -22,6 +22,19 @@ describe("the bytes of the assembled program", () => {
     ]);
   });
 
+  test("can ask for any of some bits", () => {
+    const program = assemble({
+      kind: "load",
+      offset: 16,
+      next: { kind: "branch", test: "any-bit", value: 6, yes, no },
+    });
+    expect(Buffer.from(program).toString("hex").match(/.{16}/g)?.[1]).toBe("4500000106000000"); // jset #6, 0, 1
+    const answers = [0n, 1n, 2n, 4n, 7n, 8n, 6n << 32n].map((bits) => {
+      return runFilter(program, { architecture: 0, number: 0, arguments: [bits] }).action;
+    });
+    expect(answers).toEqual([2, 2, 1, 1, 1, 2, 2]);
+  });
+
   test("hold a shared decision once", () => {
     const program = assemble(branch(1, { yes, no: branch(2, { yes, no }) }));
     expect(program.length / 8).toBe(4);

@@ -1,12 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Architecture, defaultFilter, describeDefaultFilter } from "../../../src/seccomp/default-filter.ts";
+import { bridgeDenials } from "../../../src/seccomp/bridge-filter.ts";
+import {
+  type Architecture,
+  defaultFilter,
+  describeDefaultFilter,
+  type FilterAddition,
+} from "../../../src/seccomp/default-filter.ts";
 import { type Abi, type SyscallName, syscallNumbers } from "../../../src/seccomp/syscalls.ts";
 import { checkFilter, runFilter, type SystemCall } from "../../kit/bpf-interpreter.ts";
 
 const allow = 0x7fff_0000;
 const eperm = 0x0005_0001;
 const enosys = 0x0005_0026;
+const eprotonosupport = 0x0005_005d;
+const eopnotsupp = 0x0005_005f;
+const eafnosupport = 0x0005_0061;
 const killProcess = 0x8000_0000;
 
 const machines: readonly { architecture: Architecture; abi: Abi; audit: number }[] = [
@@ -26,7 +35,9 @@ const alwaysDenied: readonly SyscallName[] = [
 const deniedRequests = [0x5412, 0x541c, 0xaa00];
 const allowedPersonalities = [0, 0xffff_ffff];
 
-function expectedAction(architecture: Architecture, call: SystemCall): number {
+const fastOpen = 0x2000_0000;
+
+function expectedAction(architecture: Architecture, call: SystemCall, additions: readonly FilterAddition[]): number {
   const machine = machines.find((one) => one.architecture === architecture && one.audit === call.architecture);
   if (machine === undefined) return killProcess;
   const number = call.number >>> 0;
@@ -37,19 +48,30 @@ function expectedAction(architecture: Architecture, call: SystemCall): number {
   if (alwaysDenied.some(isNumberOf)) return eperm;
   if (isNumberOf("ioctl") && deniedRequests.includes(low(1))) return eperm;
   if (isNumberOf("personality") && !allowedPersonalities.includes(low(0))) return eperm;
+  if (additions.length > 0 && isNumberOf("io_uring_setup")) return enosys;
+  if (!additions.includes("tcp-detours")) return allow;
+  if (isNumberOf("socket") && [256, 262].includes(low(2))) return eprotonosupport;
+  if (isNumberOf("socket") && low(0) === 43) return eafnosupport;
+  if ((isNumberOf("sendto") || isNumberOf("sendmmsg")) && (low(3) & fastOpen) !== 0) return eopnotsupp;
+  if (isNumberOf("sendmsg") && (low(2) & fastOpen) !== 0) return eopnotsupp;
+  if (isNumberOf("socketcall") && [1, 11, 16, 20].includes(low(0))) return eperm;
   return allow;
 }
 
-function action(architecture: Architecture, call: SystemCall): number {
-  return runFilter(defaultFilter(architecture), call).action;
+const everyAddition: readonly (readonly FilterAddition[])[] = [[], ["io-uring"], ["tcp-detours"]];
+
+function action(architecture: Architecture, call: SystemCall, additions: readonly FilterAddition[] = []): number {
+  return runFilter(defaultFilter(architecture, additions), call).action;
 }
 
 describe.for(machines)("on $architecture the filter for $abi", ({ architecture, abi, audit }) => {
   test("answers every number up to 600 as specified", () => {
-    const filter = defaultFilter(architecture);
-    for (let number = 0; number <= 600; number++) {
-      const call = { architecture: audit, number, arguments: [] };
-      expect(runFilter(filter, call).action, `number ${number}`).toBe(expectedAction(architecture, call));
+    for (const additions of everyAddition) {
+      const filter = defaultFilter(architecture, additions);
+      for (let number = 0; number <= 600; number++) {
+        const call = { architecture: audit, number, arguments: [] };
+        expect(runFilter(filter, call).action, `number ${number}`).toBe(expectedAction(architecture, call, additions));
+      }
     }
   });
 
@@ -94,20 +116,50 @@ describe.for(machines)("on $architecture the filter for $abi", ({ architecture, 
 
   test("answers any number and arguments as specified", () => {
     fc.assert(
-      fc.property(callsOf(audit), (call) => {
-        expect(action(architecture, call)).toBe(expectedAction(architecture, call));
+      fc.property(callsOf(audit), fc.constantFrom(...everyAddition), (call, additions) => {
+        expect(action(architecture, call, additions)).toBe(expectedAction(architecture, call, additions));
       }),
       { numRuns: 1000 },
     );
   });
 
-  test("runs at most 11 instructions, 15 when it has to look at an argument", () => {
-    const filter = defaultFilter(architecture);
-    for (let number = 0; number <= 600; number++) {
-      const checksArguments = number === syscallNumbers.ioctl[abi] || number === syscallNumbers.personality[abi];
-      const { steps } = runFilter(filter, { architecture: audit, number, arguments: [1n, 1n] });
-      expect(steps, `number ${number}`).toBeLessThanOrEqual(checksArguments ? 15 : 11);
+  test.for([
+    { additions: [] as readonly FilterAddition[], plain: 11, withArguments: 15 },
+    { additions: ["tcp-detours"] as const, plain: 11, withArguments: 16 },
+  ])(
+    "with $additions runs at most $plain instructions, $withArguments where it looks at arguments",
+    ({ additions, plain, withArguments }) => {
+      const filter = defaultFilter(architecture, additions);
+      const looksAtArguments = describeDefaultFilter(additions)
+        .denied.filter(({ when }) => when.kind !== "always")
+        .flatMap(({ syscalls }) => syscalls.map((name): number | null => syscallNumbers[name][abi]));
+      for (let number = 0; number <= 600; number++) {
+        const { steps } = runFilter(filter, { architecture: audit, number, arguments: [1n, 1n] });
+        const most = looksAtArguments.includes(number) ? withArguments : plain;
+        expect(steps, `number ${number}`).toBeLessThanOrEqual(most);
+      }
+    },
+  );
+
+  test("denies the detours around Landlock's TCP rights, and nothing beside them", () => {
+    const ask = (name: SyscallName, args: readonly bigint[]) => {
+      const number = syscallNumbers[name][abi];
+      if (number === null) throw new Error(`${abi} has no ${name}`);
+      return action(architecture, { architecture: audit, number, arguments: args }, ["tcp-detours"]);
+    };
+    expect(ask("socket", [2n, 1n, 262n])).toBe(eprotonosupport);
+    expect(ask("socket", [10n, 1n, 256n])).toBe(eprotonosupport);
+    expect(ask("socket", [43n, 1n, 0n])).toBe(eafnosupport);
+    for (const family of [1n, 2n, 10n, 16n]) expect(ask("socket", [family, 1n, 0n])).toBe(allow);
+    expect(ask("socket", [2n, 1n, 6n])).toBe(allow);
+    const flags = BigInt(fastOpen);
+    for (const also of [0n, 0x4000n, 0xdead_0000_0000n]) {
+      expect(ask("sendto", [3n, 0n, 1n, flags | also])).toBe(eopnotsupp);
+      expect(ask("sendmmsg", [3n, 0n, 1n, flags | also])).toBe(eopnotsupp);
+      expect(ask("sendmsg", [3n, 0n, flags | also])).toBe(eopnotsupp);
+      expect(ask("sendto", [3n, flags, flags, also])).toBe(allow);
     }
+    expect(ask("sendmsg", [3n, 0n, 0x4000n, flags])).toBe(allow);
   });
 });
 
@@ -135,6 +187,7 @@ test.for<Architecture>(["x64", "arm64"])(
 
 test.for<Architecture>(["x64", "arm64"])("the kernel accepts the filter for %s", (architecture) => {
   expect(checkFilter(defaultFilter(architecture)).length).toBeLessThan(150);
+  expect(checkFilter(defaultFilter(architecture, ["tcp-detours"])).length).toBeLessThan(200);
 });
 
 test("the description names every denied call, its errno, when and why, and survives JSON", () => {
@@ -143,9 +196,28 @@ test("the description names every denied call, its errno, when and why, and surv
   expect(description).toMatchObject({ x32: "ENOSYS", otherArchitectures: "kill-process" });
   const names = description.denied.flatMap((denial) => denial.syscalls);
   expect(names.toSorted()).toEqual([...alwaysDenied, "ioctl", "personality"].toSorted());
-  expect(Object.keys(syscallNumbers).toSorted()).toEqual(names.toSorted());
   for (const denial of description.denied)
     expect(denial).toMatchObject({ errno: "EPERM", because: expect.any(String) });
+});
+
+test("the additions are described with their errnos", () => {
+  const added = (addition: FilterAddition) =>
+    describeDefaultFilter([addition])
+      .denied.slice(describeDefaultFilter([]).denied.length)
+      .flatMap(({ syscalls, errno }) => syscalls.map((name) => `${name} ${errno}`));
+  expect(added("io-uring")).toEqual(["io_uring_setup ENOSYS"]);
+  expect(new Set(added("tcp-detours"))).toEqual(
+    new Set([
+      ...["socket EPROTONOSUPPORT", "socket EAFNOSUPPORT", "sendto EOPNOTSUPP", "sendmmsg EOPNOTSUPP"],
+      ...["sendmsg EOPNOTSUPP", "socketcall EPERM", "io_uring_setup ENOSYS"],
+    ]),
+  );
+});
+
+test("every number of the table is of some use", () => {
+  const used = [...describeDefaultFilter(["tcp-detours"]).denied, ...bridgeDenials];
+  const names = new Set(used.flatMap(({ syscalls }) => syscalls));
+  expect(Object.keys(syscallNumbers).toSorted()).toEqual([...names].toSorted());
 });
 
 /** Calls that hit a named number, an edge or a denied argument much more often than chance would. */
@@ -153,7 +225,20 @@ function callsOf(audit: number): fc.Arbitrary<SystemCall> {
   const named = Object.values(syscallNumbers).flatMap((numbers) =>
     Object.values(numbers).filter((one) => one !== null),
   );
-  const low = fc.oneof(fc.constantFrom(...deniedRequests, ...allowedPersonalities), fc.nat(0xffff_ffff));
+  const telling = [
+    ...deniedRequests,
+    ...allowedPersonalities,
+    fastOpen,
+    fastOpen | 0x4000,
+    256,
+    262,
+    43,
+    1,
+    11,
+    16,
+    20,
+  ];
+  const low = fc.oneof(fc.constantFrom(...telling), fc.nat(0xffff_ffff));
   const argument = fc.tuple(low, fc.nat(0xffff_ffff)).map(([word, high]) => (BigInt(high) << 32n) | BigInt(word));
   return fc.record({
     architecture: fc.constant(audit),
