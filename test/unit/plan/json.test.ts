@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
-import { parseJson } from "../../../src/plan/json.ts";
+import { maxDepth, parseJson } from "../../../src/plan/json.ts";
 
 const refusal = (json: string) => {
   try {
@@ -96,8 +96,18 @@ describe("what is not JSON", () => {
   });
 });
 
-test("deep nesting and long strings of escapes are read", () => {
-  const depth = 200_000;
-  expect(() => parseJson("[".repeat(depth) + "]".repeat(depth), "it")).not.toThrow();
+const nested = (depth: number) => `${'[{"a":'.repeat(depth / 2)}1${"}]".repeat(depth / 2)}`;
+
+test("lists and objects may stand in each other, but not without end", () => {
+  expect(parseJson(nested(maxDepth), "it")).toEqual(JSON.parse(nested(maxDepth)));
+  expect(parseJson(`["${"[".repeat(100)}", "\\"[[[[[[[[[[[[[[[[["]`, "it")).toHaveLength(2);
+  const message = "the plan must have lists and objects in each other at most 16 deep";
+  for (const json of [nested(maxDepth + 2), "[".repeat(maxDepth + 1), "[".repeat(16_000_000)]) {
+    expect(refusal(json)).toBe(message);
+  }
+});
+
+test("many small objects and long strings of escapes are read", () => {
+  expect(parseJson(`[${'{"a":{}},'.repeat(300_000)}0]`, "it")).toHaveLength(300_001);
   expect(parseJson(`{"a":"${"\\n".repeat(1_000_000)}"}`, "it")).toEqual({ a: "\n".repeat(1_000_000) });
 });
