@@ -15,6 +15,7 @@ const optionKinds = {
   plan: "once",
   "plan-fd": "once",
   bridge: "many",
+  "allow-non-loopback": "flag",
   "http-proxy": "once",
   "socks-proxy": "once",
   "no-proxy": "once",

@@ -7,93 +7,33 @@
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
-import { parseConnectAddress, parseListenAddress } from "../bridge/address.ts";
-import { accessWords, scopeWords } from "../landlock/options.ts";
 import type { ProcessStep } from "../plan/exec-plan.ts";
 import { parseJson } from "../plan/json.ts";
-import {
-  absolutePath,
-  dictionary,
-  exactly,
-  flag,
-  fromUsage,
-  integer,
-  list,
-  mismatch,
-  optional,
-  type Parse,
-  record,
-  required,
-  secretText,
-  text,
-  textAs,
-  word,
-} from "../plan/schema.ts";
+import { fromUsage } from "../plan/schema.ts";
 import { nodeError } from "../sys/errno.ts";
-import { variableName } from "./options.ts";
+import { type JsonPlan, planSchema } from "./plan-schema.ts";
 import {
   type BootstrapRequest,
-  defaultNoProxy,
+  type EnvironmentRequest,
+  environmentRequest,
   type LandlockAnswer,
   landlockAnswer,
-  landlockModes,
   networkRequest,
   type ProgramRequest,
-  seccompModes,
 } from "./request.ts";
 import { resourceLimits } from "./resource-limits.ts";
 
 /** Plans are read whole. */
-const maxPlanBytes = 16 << 20;
-/** RLIM_INFINITY, getrlimit(2). */
-const infinity = 2n ** 64n - 1n;
-
-const address = { listen: textAs(parseListenAddress), connect: textAs(parseConnectAddress) };
-const name = textAs(variableName);
-const limitValue: Parse<bigint> = (value, where) => {
-  if (value === "unlimited") return infinity;
-  if (typeof value === "string") throw mismatch(where, 'a number or "unlimited"', value);
-  return BigInt(integer(0, Number.MAX_SAFE_INTEGER)(value, where));
-};
-const umask: Parse<number> = (value, where) => {
-  const digits = text(value, where);
-  if (/^0?[0-7]{1,3}$/.test(digits)) return Number.parseInt(digits, 8);
-  throw mismatch(where, 'octal digits such as "022"', digits);
-};
+export const maxPlanBytes = 16 << 20;
 
 const step = "read-plan";
-/** An absent proxy, directory or mask. */
-const none = null;
 
-const parsePlan = record({
-  version: required(exactly(1)),
-  bridges: optional(list(record({ listen: required(address.listen), connect: required(address.connect) })), []),
-  httpProxy: optional(orNone(address.connect), none),
-  socksProxy: optional(orNone(address.connect), none),
-  noProxy: optional(list(text), defaultNoProxy.split(",")),
-  allProxy: optional(flag, true),
-  env: optional(dictionary(name, secretText), []),
-  unsetEnv: optional(list(name), []),
-  clearEnv: optional(flag, false),
-  chdir: optional(orNone(absolutePath), none),
-  umask: optional(orNone(umask), none),
-  rlimits: optional(
-    dictionary(word(resourceLimits), record({ soft: required(limitValue), hard: required(limitValue) })),
-    [],
-  ),
-  capabilities: optional(word(["keep", "drop"]), "keep"),
-  rules: optional(list(record({ access: required(word(accessWords)), path: required(absolutePath) })), []),
-  unixSockets: optional(list(absolutePath), []),
-  bindTcp: optional(list(integer(0, 65535)), []),
-  connectTcp: optional(list(integer(1, 65535)), []),
-  scopes: optional(list(word(scopeWords)), []),
-  landlock: optional(word(landlockModes), "required"),
-  ignoreMissing: optional(flag, false),
-  seccomp: optional(word(seccompModes), "default"),
-  init: optional(flag, false),
-  verify: optional(flag, false),
-  program: optional(list(text), []),
-});
+const networkNames = {
+  httpProxy: "plan.httpProxy",
+  socksProxy: "plan.socksProxy",
+  bridge: (index: number) => `plan.bridges[${index}].listen`,
+  nonLoopbackListeners: '"nonLoopbackListeners": true',
+};
 
 /**
  * The plan's text from a path, or from an open descriptor. `given` is what the user knows it by. Throws FENCE_PLAN.
@@ -104,6 +44,11 @@ export function readPlan(from: string | number, given = from): string {
   if (bytes.length > maxPlanBytes) {
     throw new FenceError("FENCE_PLAN", `${where} must be a plan of at most ${maxPlanBytes} bytes`, { step });
   }
+  return planText(bytes, where);
+}
+
+/** The text of these bytes; `where` is where they came from. Throws FENCE_PLAN. */
+export function planText(bytes: Uint8Array, where: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -138,19 +83,13 @@ function readAll(file: number): Buffer {
 
 /** `program` is what follows the options on the command line; it may be empty when the plan names one. */
 export function parseJsonPlan(json: string, program: ProgramRequest): BootstrapRequest {
-  const plan = parsePlan(parseJson(json, "the plan"), "plan");
+  const plan = planSchema.parse(parseJson(json, "the plan"), "plan");
   if (plan.program.length > 0 && program.argv.length > 0) {
     throw new FenceError("FENCE_PLAN", "plan.program and the command line both name a program");
   }
   return {
-    ...fromUsage(() => networkRequest(plan, "plan.bridges")),
-    environment: {
-      clear: plan.clearEnv,
-      unset: plan.unsetEnv,
-      set: plan.env.map(([variable, value]) => ({ name: variable, value })),
-      noProxy: plan.noProxy.join(","),
-      allProxy: plan.allProxy,
-    },
+    ...fromUsage(() => networkRequest(plan, networkNames)),
+    environment: environment(plan),
     process: processSteps(plan),
     landlock: landlock(plan),
     seccomp: plan.seccomp,
@@ -160,27 +99,35 @@ export function parseJsonPlan(json: string, program: ProgramRequest): BootstrapR
   };
 }
 
-type Plan = ReturnType<typeof parsePlan>;
+function environment(plan: JsonPlan): EnvironmentRequest {
+  const request = {
+    clear: plan.clearEnv,
+    unset: plan.unsetEnv,
+    set: plan.env.map(([variable, value]) => ({ name: variable, value })),
+    noProxy: plan.noProxy.join(","),
+    allProxy: plan.allProxy,
+  };
+  return fromUsage(() => environmentRequest(request, { set: "plan.env", unset: "plan.unsetEnv" }));
+}
 
-function landlock(plan: Plan): LandlockAnswer {
+function landlock(plan: JsonPlan): LandlockAnswer {
   const { landlock: mode, ignoreMissing, rules, unixSockets, bindTcp, connectTcp, scopes } = plan;
   const request = { rules, unixSockets, bindTcp, connectTcp, scopes, denied: [] };
   return fromUsage(() => landlockAnswer({ mode, request, ignoreMissing }, "plan.landlock"));
 }
 
-function processSteps(plan: Plan): readonly ProcessStep[] {
-  const limits = plan.rlimits.map(([limit, { soft, hard }]): ProcessStep => {
-    if (soft > hard) throw new FenceError("FENCE_PLAN", `plan.rlimits.${limit}.soft must not be above its hard limit`);
-    return { kind: "rlimit", resource: resourceLimits.indexOf(limit), soft, hard };
-  });
+function processSteps(plan: JsonPlan): readonly ProcessStep[] {
   return [
-    ...(plan.chdir === none ? [] : [{ kind: "chdir", path: plan.chdir } as const]),
-    ...(plan.umask === none ? [] : [{ kind: "umask", mask: plan.umask } as const]),
-    ...limits,
+    ...(plan.chdir === null ? [] : [{ kind: "chdir", path: plan.chdir } as const]),
+    ...(plan.umask === null ? [] : [{ kind: "umask", mask: plan.umask } as const]),
+    ...plan.rlimits.map(
+      ([limit, { soft, hard }]): ProcessStep => ({
+        kind: "rlimit",
+        resource: resourceLimits.indexOf(limit),
+        soft,
+        hard,
+      }),
+    ),
     ...(plan.capabilities === "drop" ? [{ kind: "drop-capabilities" } as const] : []),
   ];
-}
-
-function orNone<T>(parse: Parse<T>): Parse<T | null> {
-  return (value, where) => (value === none ? none : parse(value, where));
 }

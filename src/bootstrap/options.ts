@@ -9,12 +9,15 @@
 import { FenceError } from "../base/errors.ts";
 import { wordHint } from "../base/nearest-word.ts";
 import { quoted } from "../base/quote.ts";
-import { type Address, parseBridges, parseConnectAddress } from "../bridge/address.ts";
+import { type Address, parseAddress, parseBridge } from "../bridge/address.ts";
 import { type AccessWord, accessWords, type ScopeWord, scopeWords } from "../landlock/options.ts";
+import { pathMismatch } from "../plan/schema.ts";
 import { type GivenOptions, type OptionName, splitCommandLine } from "./command-line.ts";
 import {
   type BootstrapRequest,
   defaultNoProxy,
+  type EnvironmentRequest,
+  environmentRequest,
   type LandlockAnswer,
   landlockAnswer,
   landlockModes,
@@ -28,6 +31,13 @@ const besidePlan: readonly OptionName[] = ["plan", "plan-fd", "status-fd", "debu
 
 /** The kernel's own default limit is the same, proc(5): /proc/sys/fs/nr_open. */
 const maxDescriptor = 2 ** 20;
+
+const networkNames = {
+  httpProxy: "--http-proxy",
+  socksProxy: "--socks-proxy",
+  bridge: () => "--bridge",
+  nonLoopbackListeners: "--allow-non-loopback",
+};
 
 /** Where a JSON plan is read from. */
 export type PlanSource =
@@ -54,7 +64,8 @@ export function parseBootstrap(args: readonly string[], firstIndex: number): Boo
   const network = {
     httpProxy: proxy(given, "http-proxy"),
     socksProxy: proxy(given, "socks-proxy"),
-    bridges: parseBridges(given.many("bridge"), "--bridge"),
+    bridges: given.many("bridge").map((value) => parseBridge(value, "--bridge")),
+    nonLoopbackListeners: given.has("allow-non-loopback"),
   };
   return {
     help: given.has("help"),
@@ -62,14 +73,8 @@ export function parseBootstrap(args: readonly string[], firstIndex: number): Boo
     statusFd: statusFd(given, plan),
     plan,
     request: {
-      ...networkRequest(network, "--bridge"),
-      environment: {
-        clear: given.has("clear-env"),
-        unset: given.many("unset-env").map((name) => variableName(name, "--unset-env")),
-        set: given.many("env").map(variable),
-        noProxy: given.once("no-proxy") ?? defaultNoProxy,
-        allProxy: !given.has("no-all-proxy"),
-      },
+      ...networkRequest(network, networkNames),
+      environment: environment(given),
       process: directory === null ? [] : [{ kind: "chdir", path: absolute(directory, "--chdir") }],
       landlock: landlock(given),
       seccomp: oneOf(given.once("seccomp") ?? "default", seccompModes, "--seccomp"),
@@ -78,6 +83,17 @@ export function parseBootstrap(args: readonly string[], firstIndex: number): Boo
       program: { kind: "original", first: firstIndex + programAt, argv: args.slice(programAt) },
     },
   };
+}
+
+function environment(given: GivenOptions): EnvironmentRequest {
+  const request = {
+    clear: given.has("clear-env"),
+    unset: given.many("unset-env").map((name) => variableName(name, "--unset-env")),
+    set: given.many("env").map(variable),
+    noProxy: given.once("no-proxy") ?? defaultNoProxy,
+    allProxy: !given.has("no-all-proxy"),
+  };
+  return environmentRequest(request, { set: "--env", unset: "--unset-env" });
 }
 
 /** U+FFFD is what Node makes of bytes that are not UTF-8: the value that was meant is lost. */
@@ -119,7 +135,7 @@ function statusFd(given: GivenOptions, plan: PlanSource): number | null {
 
 function proxy(given: GivenOptions, name: "http-proxy" | "socks-proxy"): Address | null {
   const value = given.once(name);
-  return value === null ? null : parseConnectAddress(value, `--${name}`);
+  return value === null ? null : parseAddress(value, `--${name}`);
 }
 
 function landlock(given: GivenOptions): LandlockAnswer {
@@ -156,8 +172,9 @@ export function variableName(name: string, where: string): string {
 }
 
 function absolute(path: string, where: string): string {
-  if (!path.startsWith("/")) throw usage(where, "an absolute path", path);
-  return path;
+  const expected = pathMismatch(path);
+  if (expected === null) return path;
+  throw usage(where, expected, path);
 }
 
 function integer(value: string, low: number, high: number, where: string): number {

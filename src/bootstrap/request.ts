@@ -5,7 +5,9 @@
  * Promises: options and plans make the same requests: nothing after the parsers knows which it was.
  */
 import { FenceError } from "../base/errors.ts";
-import { type Address, type BridgeAddresses, refuseSameListener } from "../bridge/address.ts";
+import { quoted } from "../base/quote.ts";
+import type { Address, BridgeAddresses } from "../bridge/address.ts";
+import { refuseConflicts, refuseNetworks } from "../bridge/bridge-set.ts";
 import type { RulesetRequest } from "../landlock/request.ts";
 import type { LandlockMode } from "../landlock/ruleset.ts";
 import type { ProcessStep } from "../plan/exec-plan.ts";
@@ -72,17 +74,48 @@ interface GivenNetwork {
   readonly httpProxy: Address | null;
   readonly socksProxy: Address | null;
   readonly bridges: readonly BridgeAddresses[];
+  /** Whether bridges may listen beyond loopback. */
+  readonly nonLoopbackListeners: boolean;
 }
 
-/** `where` names the bridges. Throws FENCE_USAGE when two listeners have one address. */
-export function networkRequest({ httpProxy, socksProxy, bridges }: GivenNetwork, where: string): NetworkRequest {
-  const all = [
-    ...(httpProxy === null ? [] : [{ listen: proxyListeners.http, connect: httpProxy }]),
-    ...(socksProxy === null ? [] : [{ listen: proxyListeners.socks, connect: socksProxy }]),
-    ...bridges,
+/** What the user knows the parts of a GivenNetwork by. */
+interface NetworkNames {
+  readonly httpProxy: string;
+  readonly socksProxy: string;
+  readonly bridge: (index: number) => string;
+  readonly nonLoopbackListeners: string;
+}
+
+/** Throws FENCE_USAGE for bridges that conflict, or listen on a network that was not asked for. */
+export function networkRequest(given: GivenNetwork, names: NetworkNames): NetworkRequest {
+  const { httpProxy, socksProxy } = given;
+  const { http, socks } = proxyListeners;
+  const named = [
+    ...(httpProxy === null ? [] : [{ listen: http, connect: httpProxy, where: names.httpProxy }]),
+    ...(socksProxy === null ? [] : [{ listen: socks, connect: socksProxy, where: names.socksProxy }]),
+    ...given.bridges.map((bridge, i) => ({ ...bridge, where: names.bridge(i) })),
   ];
-  refuseSameListener(all, where);
-  return { bridges: all, hasHttpProxy: httpProxy !== null, hasSocksProxy: socksProxy !== null };
+  if (!given.nonLoopbackListeners) {
+    refuseNetworks(named, `a bridge lets in whoever can connect; if you mean it, add ${names.nonLoopbackListeners}`);
+  }
+  refuseConflicts(named);
+  const bridges = named.map(({ listen, connect }) => ({ listen, connect }));
+  return { bridges, hasHttpProxy: httpProxy !== null, hasSocksProxy: socksProxy !== null };
+}
+
+interface NamedVariables {
+  readonly set: string;
+  readonly unset: string;
+}
+
+/** A variable that is both set and removed is a contradiction. Throws FENCE_USAGE. */
+export function environmentRequest(request: EnvironmentRequest, names: NamedVariables): EnvironmentRequest {
+  const set = new Set(request.set.map(({ name }) => name));
+  const both = request.unset.find((name) => set.has(name));
+  if (both === undefined) return request;
+  throw new FenceError("FENCE_USAGE", `${names.set} and ${names.unset} both name the variable ${quoted(both)}`, {
+    hint: `${names.set} alone replaces an inherited value`,
+  });
 }
 
 /** `off` beside rules is a contradiction; what the user meant is not ours to guess. Throws FENCE_USAGE. */

@@ -2,13 +2,13 @@
  * Reads a bridge's two addresses from text: `tcp:HOST:PORT` and `unix:PATH`, LISTEN=CONNECT.
  *
  * Runs:     host and sandbox. Pure.
- * Promises: a listener is on a loopback address or a Unix socket's path; no two bridges listen on the same address.
+ * Promises: what is read has one encoding for the kernel; `addressPattern` matches every address that is read.
  * Source:   docs/bridges.md; a Unix path holds 107 bytes, unix(7)
  */
 import { FenceError, type FenceErrorDetails } from "../base/errors.ts";
 import { wordHint } from "../base/nearest-word.ts";
 import { quotedUpTo } from "../base/quote.ts";
-import { encodeAddress, isIpv6 } from "./sockaddr.ts";
+import { isIpv6 } from "./sockaddr.ts";
 
 export type Address =
   /** `host` is an IPv4 address, or an IPv6 address in its shortest form, without brackets. */
@@ -21,55 +21,34 @@ export interface BridgeAddresses {
 }
 
 const schemes = ["tcp", "unix"];
-const maxPathBytes = 107;
+/** Of a Unix socket's path. */
+export const maxSocketPathBytes = 107;
 /** Of what messages quote: more than a valid address has. */
 const longestAddress = 200;
 
-/** Every `LISTEN=CONNECT` of one option; `where` is the option's name. Throws FENCE_USAGE. */
-export function parseBridges(values: readonly string[], where: string): readonly BridgeAddresses[] {
-  const bridges = values.map((value) => parseBridge(value, where));
-  refuseSameListener(bridges, where);
-  return bridges;
-}
+const ipv4Number = "(?:[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])";
+const ipv4Pattern = `${ipv4Number}(?:\\.${ipv4Number}){3}`;
+const portPattern = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+/** A regular expression for those who generate addresses. The groups of an IPv6 address and bytes are not counted. */
+export const addressPattern = `^(?:tcp:(?:localhost|${ipv4Pattern}|\\[[0-9A-Fa-f:.]+\\]):${portPattern}|unix:/[^\\x00]{0,${maxSocketPathBytes - 1}})$`;
 
 /** `LISTEN=CONNECT`, split at the first `=` that an address follows: a path before it may hold others. */
 export function parseBridge(value: string, where: string): BridgeAddresses {
   const [, listen, connect] = /^(.*?)=((?:tcp|unix):.*)$/s.exec(value) ?? [];
   if (listen === undefined || connect === undefined) {
-    throw expected(where, "LISTEN=CONNECT, each tcp:HOST:PORT or unix:PATH", value, bridgeHint(value));
+    throw expectedAddress(where, "LISTEN=CONNECT, each tcp:HOST:PORT or unix:PATH", value, bridgeHint(value));
   }
-  return { listen: parseListenAddress(listen, where), connect: parseConnectAddress(connect, where) };
+  return { listen: parseAddress(listen, where), connect: parseAddress(connect, where) };
 }
 
-/** An address to listen on. Throws FENCE_USAGE. */
-export function parseListenAddress(value: string, where: string): Address {
-  const address = parseConnectAddress(value, where);
-  if (address.kind === "tcp" && !isLoopback(address.host)) {
-    throw expected(where, "a listener on a loopback address (127.0.0.0/8 or [::1]) or a Unix socket", value, {
-      hint: "a bridge lets in whoever can connect: it never listens on a network",
-    });
-  }
-  return address;
-}
-
-/** An address to connect to. Throws FENCE_USAGE. */
-export function parseConnectAddress(value: string, where: string): Address {
+/** An address to listen on, or to connect to. Throws FENCE_USAGE. */
+export function parseAddress(value: string, where: string): Address {
   const colon = value.indexOf(":");
   const scheme = colon === -1 ? value : value.slice(0, colon);
   const rest = value.slice(scheme.length + 1);
   if (colon !== -1 && scheme === "tcp") return parseTcp(rest, value, where);
   if (colon !== -1 && scheme === "unix") return parseUnix(rest, value, where);
-  throw expected(where, "tcp:HOST:PORT or unix:PATH", value, { hint: wordHint(scheme, schemes) });
-}
-
-/** Fails when two bridges would listen on one address; for bridges that come from more than one option. */
-export function refuseSameListener(bridges: readonly BridgeAddresses[], where: string): void {
-  const seen = new Set<string>();
-  for (const { listen } of bridges) {
-    const key = encodeAddress(listen).toString("hex");
-    if (seen.has(key)) throw expected(where, "a listener of its own for each bridge", formatAddress(listen));
-    seen.add(key);
-  }
+  throw expectedAddress(where, "tcp:HOST:PORT or unix:PATH", value, { hint: wordHint(scheme, schemes) });
 }
 
 /** The text that parses to this address. */
@@ -78,30 +57,48 @@ export function formatAddress(address: Address): string {
   return `tcp:${isIpv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
+/** `where` must be `what`: the error of every bad address. */
+export function expectedAddress(where: string, what: string, got: string, details: FenceErrorDetails = {}): FenceError {
+  // Somebody may give a whole URL, with a password in it.
+  const harmless = got.replace(/\/\/[^@]*@/, "//[secret]@");
+  return new FenceError(
+    "FENCE_USAGE",
+    `${where} must be ${what}, got ${quotedUpTo(longestAddress, harmless)}`,
+    details,
+  );
+}
+
 function parseTcp(rest: string, value: string, where: string): Address {
   const [, bracketed, plain = "", port = ""] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(.*)$/s.exec(rest) ?? [];
   const host = bracketed === undefined ? ipv4(plain) : ipv6(bracketed);
   if (host === null) {
-    throw expected(where, "tcp:HOST:PORT with an IPv4 address, an IPv6 address in brackets or localhost", value, {
-      hint: "for example tcp:127.0.0.1:3128 or tcp:[::1]:3128",
-    });
+    throw expectedAddress(
+      where,
+      "tcp:HOST:PORT with an IPv4 address, an IPv6 address in brackets or localhost",
+      value,
+      {
+        hint: "for example tcp:127.0.0.1:3128 or tcp:[::1]:3128",
+      },
+    );
   }
-  if (!/^[1-9][0-9]{0,4}$/.test(port) || Number(port) > 65535) {
-    throw expected(where, "tcp:HOST:PORT with a port from 1 to 65535", value);
+  if (!matches(port, portPattern)) {
+    throw expectedAddress(where, "tcp:HOST:PORT with a port from 1 to 65535", value);
   }
   return { kind: "tcp", host, port: Number(port) };
 }
 
 function parseUnix(path: string, value: string, where: string): Address {
   if (path.startsWith("@")) {
-    throw expected(where, "unix:PATH", value, {
+    throw expectedAddress(where, "unix:PATH", value, {
       hint: "abstract sockets are refused: they have no permissions, and Landlock cannot allow a single one",
     });
   }
-  if (!path.startsWith("/") || path.includes("\0")) throw expected(where, "unix:PATH with an absolute path", value);
+  if (!path.startsWith("/") || path.includes("\0")) {
+    throw expectedAddress(where, "unix:PATH with an absolute path", value);
+  }
   const sizeBytes = Buffer.byteLength(path);
-  if (sizeBytes > maxPathBytes) {
-    throw expected(where, `unix:PATH with a path of at most ${maxPathBytes} bytes`, value, {
+  if (sizeBytes > maxSocketPathBytes) {
+    throw expectedAddress(where, `unix:PATH with a path of at most ${maxSocketPathBytes} bytes`, value, {
       path,
       hint: `the path has ${sizeBytes} bytes: a Unix socket needs a shorter one`,
     });
@@ -112,9 +109,7 @@ function parseUnix(path: string, value: string, where: string): Address {
 /** Not node:net's isIP(): loading that module costs 3 ms, a tenth of the bootstrap's time. */
 function ipv4(text: string): string | null {
   if (text === "localhost") return "127.0.0.1";
-  const numbers = text.split(".");
-  const valid = numbers.length === 4 && numbers.every((n) => /^(?:0|[1-9][0-9]{0,2})$/.test(n) && Number(n) <= 255);
-  return valid ? text : null;
+  return matches(text, ipv4Pattern) ? text : null;
 }
 
 /** The shortest form; null for what is none, a zone ("%eth0") included. */
@@ -123,22 +118,12 @@ function ipv6(text: string): string | null {
   return url === null ? null : url.hostname.slice(1, -1);
 }
 
-function isLoopback(host: string): boolean {
-  return isIpv6(host) ? host === "::1" : host.startsWith("127.");
+function matches(text: string, pattern: string): boolean {
+  return new RegExp(`^${pattern}$`).test(text);
 }
 
 /** Names what is nearest to a mistyped scheme after the first `=`. */
 function bridgeHint(value: string): FenceErrorDetails {
   const [, scheme] = /=([^:=]*):/.exec(value) ?? [];
   return scheme === undefined ? {} : { hint: wordHint(scheme, schemes) };
-}
-
-function expected(where: string, what: string, got: string, details: FenceErrorDetails = {}): FenceError {
-  // Somebody may give a whole URL, with a password in it.
-  const harmless = got.replace(/\/\/[^@]*@/, "//[secret]@");
-  return new FenceError(
-    "FENCE_USAGE",
-    `${where} must be ${what}, got ${quotedUpTo(longestAddress, harmless)}`,
-    details,
-  );
 }

@@ -9,7 +9,8 @@
  */
 import { FenceError } from "../base/errors.ts";
 import type { Addon } from "../sys/addon.ts";
-import { formatAddress, parseBridges } from "./address.ts";
+import { formatAddress } from "./address.ts";
+import { parseBridges } from "./bridge-set.ts";
 import { Bridges, defaultDrainTimeoutMs, openBridges } from "./bridges.ts";
 
 const stopSignals = { SIGINT: 2, SIGTERM: 15 } as const;

@@ -33,6 +33,8 @@ arguments, no child.
 Network:
   --bridge LISTEN=CONNECT  accept on LISTEN, relay to CONNECT; repeatable;
                            each tcp:HOST:PORT or unix:PATH
+  --allow-non-loopback     let bridges listen beyond loopback: any host that
+                           reaches the sandbox's network can connect
   --http-proxy CONNECT     bridge on 127.0.0.1:3128, announced in HTTP_PROXY,
                            HTTPS_PROXY
   --socks-proxy CONNECT    bridge on 127.0.0.1:1080, announced in ALL_PROXY

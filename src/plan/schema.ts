@@ -1,29 +1,56 @@
 /**
- * Reads JSON values into strong types, and says exactly where and why it cannot.
+ * Says what JSON values must be, once: reads them into strong types, and describes them as JSON Schema.
  *
  * Runs:     host and sandbox. Pure.
  * Promises: an unknown key is an error that names the nearest known one; no value is ever coerced; no message is longer
- *           than a few lines, or shows what `secretText` reads.
+ *           than a few lines, or shows what `secretText` reads; the description accepts whatever is read.
+ * Source:   JSON Schema, draft 2020-12
  */
 import { FenceError } from "../base/errors.ts";
 import { wordHint } from "../base/nearest-word.ts";
 import { quoted } from "../base/quote.ts";
 
-/** Reads `value`, which stands at `where`, or throws FENCE_PLAN. */
-export type Parse<T> = (value: unknown, where: string) => T;
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonSchema = Readonly<Record<string, Json>>;
 
-export const text: Parse<string> = (value, where) => {
-  const expected = textMismatch(value);
-  if (expected === null) return value as string;
-  throw mismatch(where, expected, value);
+export interface Schema<T> {
+  /** Reads `value`, which stands at `where`, or throws FENCE_PLAN. */
+  readonly parse: (value: unknown, where: string) => T;
+  /** Made only when it is asked for: to publish it. */
+  readonly describe: () => JsonSchema;
+}
+
+/** What a schema reads. */
+export type Infer<S> = S extends Schema<infer T> ? T : never;
+
+/** PATH_MAX without its NUL, limits.h. */
+export const maxPathBytes = 4095;
+
+/** For patterns: any regular expression dialect knows `\x00`. */
+const anyText = "[^\\x00]*";
+
+export const text: Schema<string> = {
+  parse(value, where) {
+    const expected = textMismatch(value);
+    if (expected === null) return value as string;
+    throw mismatch(where, expected, value);
+  },
+  describe: describeText,
 };
 
 /** Like text, for what no message may show. */
-export const secretText: Parse<string> = (value, where) => {
-  const expected = textMismatch(value);
-  if (expected === null) return value as string;
-  throw new FenceError("FENCE_PLAN", `${where} must be ${expected}`, { hint: "its value is not shown" });
+export const secretText: Schema<string> = {
+  parse(value, where) {
+    const expected = textMismatch(value);
+    if (expected === null) return value as string;
+    throw new FenceError("FENCE_PLAN", `${where} must be ${expected}`, { hint: "its value is not shown" });
+  },
+  describe: describeText,
 };
+
+function describeText(): JsonSchema {
+  return { type: "string", pattern: `^${anyText}$` };
+}
 
 function textMismatch(value: unknown): string | null {
   if (typeof value !== "string") return "a string";
@@ -31,46 +58,71 @@ function textMismatch(value: unknown): string | null {
   return value.isWellFormed() ? null : "a string of whole characters";
 }
 
-export const absolutePath: Parse<string> = (value, where) => {
-  const path = text(value, where);
-  if (!path.startsWith("/")) throw mismatch(where, "an absolute path", value);
-  return path;
+export const absolutePath: Schema<string> = {
+  parse(value, where) {
+    const path = text.parse(value, where);
+    const expected = pathMismatch(path);
+    if (expected === null) return path;
+    throw mismatch(where, expected, value);
+  },
+  describe: () => ({ type: "string", pattern: `^/${anyText}$`, maxLength: maxPathBytes }),
 };
 
-export const flag: Parse<boolean> = (value, where) => {
-  if (typeof value !== "boolean") throw mismatch(where, "true or false", value);
-  return value;
+/** What a path must be that is none; null when it is one. */
+export function pathMismatch(path: string): string | null {
+  if (!path.startsWith("/")) return "an absolute path";
+  return Buffer.byteLength(path) > maxPathBytes ? `a path of at most ${maxPathBytes} bytes` : null;
+}
+
+export const flag: Schema<boolean> = {
+  parse(value, where) {
+    if (typeof value !== "boolean") throw mismatch(where, "true or false", value);
+    return value;
+  },
+  describe: () => ({ type: "boolean" }),
 };
 
-export function integer(low: number, high: number): Parse<number> {
-  return (value, where) => {
-    if (typeof value === "number" && Number.isInteger(value) && value >= low && value <= high) return value;
-    throw mismatch(where, `an integer from ${low} to ${high}`, value);
+export function integer(low: number, high: number): Schema<number> {
+  return {
+    parse(value, where) {
+      if (typeof value === "number" && Number.isInteger(value) && value >= low && value <= high) return value;
+      throw mismatch(where, `an integer from ${low} to ${high}`, value);
+    },
+    describe: () => ({ type: "integer", minimum: low, maximum: high }),
   };
 }
 
 /** Exactly this number, such as a version. */
-export function exactly(number: number): Parse<number> {
-  return (value, where) => {
-    if (value === number) return number;
-    throw mismatch(where, String(number), value);
+export function exactly<const N extends number>(number: N): Schema<N> {
+  return {
+    parse(value, where) {
+      if (value === number) return number;
+      throw mismatch(where, String(number), value);
+    },
+    describe: () => ({ const: number }),
   };
 }
 
-export function word<const W extends string>(words: readonly W[]): Parse<W> {
-  return (value, where) => {
-    const found = words.find((candidate) => candidate === value);
-    if (found !== undefined) return found;
-    const hint = typeof value === "string" ? wordHint(value, words) : undefined;
-    throw mismatch(where, words.map(quoted).join(" or "), value, hint);
+export function word<const W extends string>(words: readonly W[]): Schema<W> {
+  return {
+    parse(value, where) {
+      const found = words.find((candidate) => candidate === value);
+      if (found !== undefined) return found;
+      const hint = typeof value === "string" ? wordHint(value, words) : undefined;
+      throw mismatch(where, words.map(quoted).join(" or "), value, hint);
+    },
+    describe: () => ({ enum: words }),
   };
 }
 
-/** What `read` makes of a string; its FENCE_USAGE becomes FENCE_PLAN. */
-export function textAs<T>(read: (value: string, where: string) => T): Parse<T> {
-  return (value, where) => {
-    const given = text(value, where);
-    return fromUsage(() => read(given, where));
+/** What `read` makes of a string; its FENCE_USAGE becomes FENCE_PLAN. `pattern` matches all that it accepts. */
+export function textAs<T>(read: (value: string, where: string) => T, pattern: string): Schema<T> {
+  return {
+    parse(value, where) {
+      const given = text.parse(value, where);
+      return fromUsage(() => read(given, where));
+    },
+    describe: () => ({ type: "string", pattern }),
   };
 }
 
@@ -84,56 +136,113 @@ export function fromUsage<T>(read: () => T): T {
   }
 }
 
-export function list<T>(item: Parse<T>): Parse<readonly T[]> {
-  return (value, where) => {
-    if (!Array.isArray(value)) throw mismatch(where, "a list", value);
-    return value.map((element, i) => item(element, `${where}[${i}]`));
+/** The value, or null for none. */
+export function orNone<T>(schema: Schema<T>): Schema<T | null> {
+  return {
+    parse: (value, where) => (value === null ? null : schema.parse(value, where)),
+    describe: () => ({ anyOf: [schema.describe(), { type: "null" }] }),
+  };
+}
+
+export function list<T>(item: Schema<T>, most = Number.POSITIVE_INFINITY): Schema<readonly T[]> {
+  return {
+    parse(value, where) {
+      if (!Array.isArray(value)) throw mismatch(where, "a list", value);
+      if (value.length > most) {
+        throw new FenceError("FENCE_PLAN", `${where} must be a list of at most ${most}, got ${value.length}`);
+      }
+      return value.map((element, i) => item.parse(element, `${where}[${i}]`));
+    },
+    describe: () => ({
+      type: "array",
+      items: item.describe(),
+      ...(Number.isFinite(most) && { maxItems: most }),
+    }),
   };
 }
 
 /** An object whose keys are the user's. */
-export function dictionary<K extends string, T>(key: Parse<K>, item: Parse<T>): Parse<readonly (readonly [K, T])[]> {
-  return (value, where) =>
-    Object.entries(object(value, where)).map(([name, element]) => [
-      key(name, `a key of ${where}`),
-      item(element, `${where}[${quoted(name)}]`),
-    ]);
-}
-
-export interface Field<T> {
-  readonly parse: Parse<T>;
-  /** What an absent key stands for; none: the key is required. */
-  readonly absent: { readonly kind: "required" } | { readonly kind: "default"; readonly value: T };
-}
-
-export function required<T>(parse: Parse<T>): Field<T> {
-  return { parse, absent: { kind: "required" } };
-}
-
-export function optional<T>(parse: Parse<T>, value: T): Field<T> {
-  return { parse, absent: { kind: "default", value } };
-}
-
-/** An object with exactly these keys. */
-export function record<T extends object>(fields: { readonly [K in keyof T]: Field<T[K]> }): Parse<T> {
-  const names = Object.keys(fields) as (keyof T & string)[];
-  return (value, where) => {
-    const given = object(value, where);
-    for (const key of Object.keys(given)) {
-      if (!names.some((name) => name === key)) {
-        throw new FenceError("FENCE_PLAN", `${where} has the unknown key ${quoted(key)}`, {
-          hint: wordHint(key, names),
-        });
-      }
-    }
-    return Object.fromEntries(names.map((name) => [name, field(fields[name], given[name], `${where}.${name}`)])) as T;
+export function dictionary<K extends string, T>(key: Schema<K>, item: Schema<T>): Schema<readonly (readonly [K, T])[]> {
+  return {
+    parse: (value, where) =>
+      Object.entries(object(value, where)).map(([name, element]) => [
+        key.parse(name, `a key of ${where}`),
+        item.parse(element, `${where}[${quoted(name)}]`),
+      ]),
+    describe: () => ({ type: "object", propertyNames: key.describe(), additionalProperties: item.describe() }),
   };
 }
 
-function field<T>({ parse, absent }: Field<T>, value: unknown, where: string): T {
-  if (value !== undefined) return parse(value, where);
-  if (absent.kind === "default") return absent.value;
+export interface Field<T> {
+  readonly schema: Schema<T>;
+  /** One sentence for whoever writes the value. */
+  readonly description: string;
+  /** What an absent key stands for; none: the key is required. */
+  readonly absent: { readonly kind: "required" } | { readonly kind: "default"; readonly value: Json };
+}
+
+export function required<T>(schema: Schema<T>, description: string): Field<T> {
+  return { schema, description, absent: { kind: "required" } };
+}
+
+export function optional<T>(schema: Schema<T>, value: Json, description: string): Field<T> {
+  return { schema, description, absent: { kind: "default", value } };
+}
+
+type Fields<T> = { readonly [K in keyof T]: Field<T[K]> };
+
+/** An object with exactly these keys. */
+export function record<T extends object>(fields: Fields<T>): Schema<T> {
+  const names = Object.keys(fields) as (keyof T & string)[];
+  return {
+    parse(value, where) {
+      const given = object(value, where);
+      for (const key of Object.keys(given)) {
+        if (!names.some((name) => name === key)) {
+          throw new FenceError("FENCE_PLAN", `${where} has the unknown key ${quoted(key)}`, {
+            hint: wordHint(key, names),
+          });
+        }
+      }
+      return Object.fromEntries(
+        names.map((name) => [name, parseField(fields[name], given[name], `${where}.${name}`)]),
+      ) as T;
+    },
+    describe: () => describeRecord(Object.entries(fields)),
+  };
+}
+
+function parseField<T>({ schema, absent }: Field<T>, value: unknown, where: string): T {
+  if (value !== undefined) return schema.parse(value, where);
+  if (absent.kind === "default") return schema.parse(absent.value, where);
   throw new FenceError("FENCE_PLAN", `${where} is missing`);
+}
+
+function describeRecord(fields: readonly (readonly [string, Field<unknown>])[]): JsonSchema {
+  const properties = fields.map(([name, { schema, description, absent }]) => {
+    const described = { description, ...schema.describe() };
+    return [name, absent.kind === "default" ? { ...described, default: absent.value } : described] as const;
+  });
+  const needed = fields.filter(([, { absent }]) => absent.kind === "required").map(([name]) => name);
+  return {
+    type: "object",
+    properties: Object.fromEntries(properties),
+    required: needed,
+    additionalProperties: false,
+  };
+}
+
+/** What `schema` reads, unless `mistake` says what it must be; a description cannot say that. */
+export function checked<T>(schema: Schema<T>, mistake: (value: T) => string | null): Schema<T> {
+  return {
+    parse(value, where) {
+      const read = schema.parse(value, where);
+      const expected = mistake(read);
+      if (expected === null) return read;
+      throw new FenceError("FENCE_PLAN", `${where}${expected}`);
+    },
+    describe: schema.describe,
+  };
 }
 
 function object(value: unknown, where: string): Readonly<Record<string, unknown>> {

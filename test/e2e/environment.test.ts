@@ -142,11 +142,6 @@ describe("--env, --unset-env and --clear-env", () => {
     expect(await environment(emptyRoot(), options, ["A=1", "A=2", "AB=3"])).toEqual(["AB=3"]);
   });
 
-  test("--unset-env of a name that --env sets leaves the set value", async () => {
-    const given = await environment(emptyRoot(), ["--env", "A=new", "--unset-env", "A"], ["A=old"]);
-    expect(given).toEqual([sandbox, "A=new"]);
-  });
-
   test("--clear-env leaves fence's variables and those of --env", async () => {
     const options = ["--clear-env", "--http-proxy", target, "--env", "A=2"];
     const given = await environment(emptyRoot(), options, ["A=1", "B=1", "TMPDIR=/no/such"]);

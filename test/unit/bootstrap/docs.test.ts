@@ -2,14 +2,21 @@ import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
 import { optionNames } from "../../../src/bootstrap/command-line.ts";
 import { environmentChange } from "../../../src/bootstrap/environment.ts";
-import { parseJsonPlan } from "../../../src/bootstrap/json-plan.ts";
+import { maxPlanBytes, parseJsonPlan } from "../../../src/bootstrap/json-plan.ts";
 import { parseBootstrap } from "../../../src/bootstrap/options.ts";
+import { maxLimit, maxPort } from "../../../src/bootstrap/plan-schema.ts";
+import { resourceLimits } from "../../../src/bootstrap/resource-limits.ts";
 import { failed, type Isolation, type StatusEvent, starting } from "../../../src/bootstrap/status.ts";
+import { maxSocketPathBytes } from "../../../src/bridge/address.ts";
 import type { BridgeStatistics } from "../../../src/bridge/bridge.ts";
+import { maxBridges } from "../../../src/bridge/bridge-set.ts";
 import { errata } from "../../../src/landlock/errata.ts";
 import { describeLandlock } from "../../../src/landlock/report.ts";
 import { emptyRequest } from "../../../src/landlock/request.ts";
 import { chooseRuleset } from "../../../src/landlock/ruleset.ts";
+import { execPlanFormat } from "../../../src/plan/exec-plan-bytes.ts";
+import { maxDepth } from "../../../src/plan/json.ts";
+import { maxPathBytes } from "../../../src/plan/schema.ts";
 import { docExamples, docTable, docText } from "../../kit/docs.ts";
 
 test("docs/options.md names the options, each and no other", () => {
@@ -50,9 +57,92 @@ describe("docs/plan.md", () => {
     expect(optionNames.filter((option) => !named.includes(option) && !others.includes(option))).toEqual([]);
   });
 
-  test("shows a plan that is one", () => {
+  test("shows a plan that has every key", () => {
     const [example] = docExamples("plan.md");
-    expect(parse(example as object).program.argv).toEqual(["npm", "ci"]);
+    expect(Object.keys(example as object)).toEqual(knownKeys());
+    const request = parse(example as object);
+    expect(request.program.argv).toEqual(["npm", "ci"]);
+    expect(request.bridges).toHaveLength(4);
+  });
+
+  test("names the resource limits, each and no other", () => {
+    const [, names = ""] = /The names are (.*?), as in/s.exec(docText("plan.md")) ?? [];
+    expect(names.match(/(?<=`)[a-z]+(?=`)/g)).toEqual(resourceLimits);
+  });
+
+  const bridgesAt = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ listen: `unix:/${i}`, connect: "unix:/t" }));
+  const listener = (port: number) => ({ bridges: [{ listen: `tcp:127.0.0.1:${port}`, connect: "unix:/t" }] });
+  const path = (bytes: number) => `/${"x".repeat(bytes - 1)}`;
+  const nested = (depth: number) => `{"version":1,"program":${"[".repeat(depth - 1)}`;
+  const octal = (mask: number) => ({ umask: `0${mask.toString(8)}` });
+  const cpu = (hard: number) => ({ rlimits: { cpu: { soft: 0, hard } } });
+
+  interface Limit {
+    readonly value: string;
+    readonly inside: readonly object[];
+    readonly outside: readonly object[];
+  }
+
+  const limits: Readonly<Record<string, Limit>> = {
+    "bridges, those of the proxies included": {
+      value: String(maxBridges),
+      inside: [{ bridges: bridgesAt(maxBridges) }, { httpProxy: "unix:/p", bridges: bridgesAt(maxBridges - 1) }],
+      outside: [{ bridges: bridgesAt(maxBridges + 1) }, { httpProxy: "unix:/p", bridges: bridgesAt(maxBridges) }],
+    },
+    "path of an address": {
+      value: `${maxSocketPathBytes} bytes`,
+      inside: [{ httpProxy: `unix:${path(maxSocketPathBytes)}` }],
+      outside: [{ httpProxy: `unix:${path(maxSocketPathBytes + 1)}` }],
+    },
+    "any other path": {
+      value: `${maxPathBytes} bytes`,
+      inside: [{ chdir: path(maxPathBytes) }, { rules: [{ access: "ro", path: path(maxPathBytes) }] }],
+      outside: [
+        { chdir: path(maxPathBytes + 1) },
+        { rules: [{ access: "ro", path: path(maxPathBytes + 1) }] },
+        { unixSockets: [path(maxPathBytes + 1)] },
+      ],
+    },
+    "port of an address, and of `connectTcp`": {
+      value: `1 to ${maxPort}`,
+      inside: [listener(1), listener(maxPort), { connectTcp: [1, maxPort] }],
+      outside: [listener(0), listener(maxPort + 1), { connectTcp: [0] }, { connectTcp: [maxPort + 1] }],
+    },
+    "port of `bindTcp`": {
+      value: `0 to ${maxPort}`,
+      inside: [{ bindTcp: [0, maxPort] }],
+      outside: [{ bindTcp: [-1] }, { bindTcp: [maxPort + 1] }],
+    },
+    umask: { value: "0 to 0777", inside: [octal(0), octal(0o777)], outside: [octal(0o1000)] },
+    "resource limit": {
+      value: `0 to ${maxLimit}`,
+      inside: [cpu(0), cpu(maxLimit)],
+      outside: [cpu(-1), cpu(maxLimit + 1)],
+    },
+  };
+
+  /** Limits of the text itself. */
+  const others = {
+    "size of a plan, in UTF-8": `${maxPlanBytes / 2 ** 20} MiB`,
+    "lists and objects in each other": String(maxDepth),
+    "plan, when it is compiled for the last steps": `${execPlanFormat.maxBytes / 2 ** 20} MiB`,
+  };
+
+  test("gives the limits, each and no other", () => {
+    const values = Object.entries(limits).map(([limit, { value }]) => [limit, value]);
+    expect(Object.fromEntries(docTable("plan.md", "limit"))).toEqual({ ...Object.fromEntries(values), ...others });
+  });
+
+  test.for(Object.entries(limits))("%s holds", ([, { inside, outside }]) => {
+    for (const plan of inside) expect(parse(plan).program).toEqual(nowhere);
+    for (const plan of outside) expect(() => parse(plan)).toThrow(FenceError);
+  });
+
+  test("lists and objects in each other are counted with the plan itself", () => {
+    const refused = "the plan must have lists and objects in each other at most 16 deep";
+    expect(() => parseJsonPlan(nested(maxDepth + 1), nowhere)).toThrow(refused);
+    expect(() => parseJsonPlan(nested(maxDepth), nowhere)).toThrow("the plan is not JSON");
   });
 });
 

@@ -56,6 +56,10 @@ describe("each option", () => {
       ["--socks-proxy", "tcp:10.0.0.1:9"],
       { request: { hasSocksProxy: true, bridges: [{ listen: tcp(1080), connect: tcp(9, "10.0.0.1") }] } },
     ],
+    [
+      ["--allow-non-loopback", "--bridge", "tcp:[::]:80=unix:/s"],
+      { request: { bridges: [{ listen: tcp(80, "::"), connect: unix("/s") }] } },
+    ],
     [["--no-proxy", "a,b"], { request: { environment: { noProxy: "a,b" } } }],
     [["--no-proxy="], { request: { environment: { noProxy: "" } } }],
     [["--no-all-proxy"], { request: { environment: { allProxy: false } } }],
@@ -182,6 +186,7 @@ describe("refused, with what was expected and what was given:", () => {
     [["--unset-env="], '--unset-env must be the name of a variable, got ""'],
     [["--chdir", "srv"], '--chdir must be an absolute path, got "srv"'],
     [["--chdir="], '--chdir must be an absolute path, got ""'],
+    [["--chdir", `/${"x".repeat(4095)}`], `--chdir must be a path of at most 4095 bytes, got "/${"x".repeat(79)}…"`],
     [["--ro", "a"], '--ro must be an absolute path, got "a"'],
     [["--unix", "s"], '--unix must be an absolute path, got "s"'],
     [["--bind-tcp", "65536"], '--bind-tcp must be an integer from 0 to 65535, got "65536"'],
@@ -200,6 +205,19 @@ describe("refused, with what was expected and what was given:", () => {
       ["--bridge", "tcp:127.0.0.1:1"],
       '--bridge must be LISTEN=CONNECT, each tcp:HOST:PORT or unix:PATH, got "tcp:127.0.0.1:1"',
     ],
+    [
+      ["--bridge", "tcp:0.0.0.0:80=unix:/s"],
+      '--bridge must be a listener on a loopback address (127.0.0.0/8 or [::1]) or a Unix socket, got "tcp:0.0.0.0:80"',
+    ],
+    [
+      ["--socks-proxy", "unix:/s", "--bridge", "tcp:127.0.0.1:1080=unix:/s"],
+      '--bridge must be a listener of its own for each bridge, not that of --socks-proxy, got "tcp:127.0.0.1:1080"',
+    ],
+    [
+      ["--http-proxy", "tcp:127.0.0.1:3128"],
+      '--http-proxy must be a bridge that does not lead back to itself, got "tcp:127.0.0.1:3128=tcp:127.0.0.1:3128"',
+    ],
+    [["--env", "A=hunter2", "--unset-env=A"], '--env and --unset-env both name the variable "A"'],
     [["--http-proxy", "unix:p"], '--http-proxy must be unix:PATH with an absolute path, got "unix:p"'],
   ])("%o", ([args, message]) => {
     expect(refusal(...args, "program").message).toBe(message);
@@ -244,6 +262,19 @@ describe("given twice", () => {
     const [one, other] = ["tcp:127.0.0.1:3128=unix:/a", "tcp:localhost:3128=unix:/b"];
     expect(refusal("--bridge", one, "--bridge", other, "x").message).toContain("a listener of its own for each bridge");
     expect(refusal("--http-proxy", "unix:/p", "--bridge", one, "x").message).toContain("a listener of its own");
+  });
+
+  test("a bridge of 201 is refused", () => {
+    const bridges = (count: number) => Array.from({ length: count }, (_, i) => `--bridge=unix:/${i}=unix:/t`);
+    expect(parse(...bridges(200), "x").request.bridges).toHaveLength(200);
+    expect(refusal(...bridges(201), "x").message).toContain("at most 200 bridges, those of the proxies included");
+    expect(refusal("--http-proxy=unix:/p", ...bridges(200), "x").message).toContain("at most 200 bridges");
+  });
+
+  test("a variable that is set and removed is refused, and its value not shown", () => {
+    const error = refusal("--unset-env", "A", "--env", "A=hunter2", "x");
+    expect(error.details.hint).toBe("--env alone replaces an inherited value");
+    expect(error.message).not.toContain("hunter2");
   });
 });
 

@@ -1,13 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
-import {
-  formatAddress,
-  parseBridge,
-  parseBridges,
-  parseConnectAddress,
-  parseListenAddress,
-} from "../../../src/bridge/address.ts";
+import { addressPattern, formatAddress, parseAddress, parseBridge } from "../../../src/bridge/address.ts";
 import { encodeAddress } from "../../../src/bridge/sockaddr.ts";
 
 describe("an address", () => {
@@ -22,7 +16,7 @@ describe("an address", () => {
     ["unix:/run/a:b=c@d", { kind: "unix", path: "/run/a:b=c@d" }],
     [`unix:/${"x".repeat(106)}`, { kind: "unix", path: `/${"x".repeat(106)}` }],
   ])("%s is read", (text, address) => {
-    expect(parseConnectAddress(text, "--bridge")).toEqual(address);
+    expect(parseAddress(text, "--bridge")).toEqual(address);
   });
 
   test.each([
@@ -59,6 +53,28 @@ describe("an address", () => {
     expect(got).toBe(JSON.stringify(text));
   });
 
+  test("that is read matches the published pattern, and what matches it is read, but for IPv6 and bytes", () => {
+    const pattern = new RegExp(addressPattern, "u");
+    const number = fc.integer({ min: -1, max: 300 }).map(String);
+    const digits = fc.stringMatching(/^0?[0-9]{1,5}$/);
+    const host = fc.oneof(
+      fc.constant("localhost"),
+      fc.ipV4(),
+      fc.tuple(number, number, number, number).map((all) => all.join(".")),
+    );
+    const text = fc.oneof(
+      addresses.map(formatAddress),
+      fc.tuple(host, fc.oneof(digits, fc.nat({ max: 70_000 }).map(String))).map((all) => `tcp:${all.join(":")}`),
+      fc.string({ unit: "binary-ascii", maxLength: 120 }).map((path) => `unix:/${path}`),
+    );
+    fc.assert(
+      fc.property(text, (address) => {
+        expect(pattern.test(address)).toBe(isAddress(address));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   test("with a mistyped scheme gets a hint", () => {
     expect(usageOf("tpc:127.0.0.1:80").details.hint).toBe("did you mean tcp?");
     expect(usageOf("unx:/run/a").details.hint).toBe("did you mean unix?");
@@ -77,48 +93,10 @@ describe("an address", () => {
     fc.assert(
       fc.property(addresses, (address) => {
         const text = formatAddress(address);
-        expect(formatAddress(parseConnectAddress(text, "--bridge"))).toBe(text);
-        expect(parseConnectAddress(text, "--bridge")).toEqual(address);
+        expect(formatAddress(parseAddress(text, "--bridge"))).toBe(text);
+        expect(parseAddress(text, "--bridge")).toEqual(address);
       }),
     );
-  });
-});
-
-describe("a listener", () => {
-  test.each(["tcp:127.0.0.1:80", "tcp:127.255.0.3:80", "tcp:[::1]:80", "tcp:localhost:80", "unix:/a"])(
-    "may be on %s",
-    (text) => {
-      expect(formatAddress(parseListenAddress(text, "--bridge"))).toBe(text.replace("localhost", "127.0.0.1"));
-    },
-  );
-
-  test.each([
-    "tcp:0.0.0.0:80",
-    "tcp:192.168.0.1:80",
-    "tcp:[::]:80",
-    "tcp:[2001:db8::1]:80",
-    "tcp:[::ffff:127.0.0.1]:80",
-  ])("on a network (%s) is refused", (text) => {
-    const error = usage(() => parseListenAddress(text, "--bridge"));
-    expect(error.message).toContain("--bridge must be a listener on a loopback address");
-  });
-
-  test.each([
-    ["tcp:127.0.0.1:80=unix:/a", "tcp:localhost:80=unix:/b"],
-    ["tcp:[::1]:80=unix:/a", "tcp:[0::1]:80=unix:/b"],
-    ["unix:/s=tcp:[::1]:1", "unix:/s=tcp:[::1]:2"],
-  ])("cannot be shared by two bridges (%s, %s)", (...texts) => {
-    expect(usage(() => parseBridges(texts, "--bridge")).message).toContain("a listener of its own for each bridge");
-  });
-
-  test("differs by port, by family and by path", () => {
-    const texts = ["tcp:127.0.0.1:80", "tcp:127.0.0.1:81", "tcp:127.0.0.2:80", "tcp:[::1]:80", "unix:/a", "unix:/b"];
-    expect(
-      parseBridges(
-        texts.map((listen) => `${listen}=unix:/t`),
-        "--bridge",
-      ),
-    ).toHaveLength(6);
   });
 });
 
@@ -194,7 +172,7 @@ describe("a socket address", () => {
     ["tcp:[::ffff:1.2.3.4]:1", "0a000001 00000000 00000000000000000000ffff01020304 00000000"],
     ["unix:/a", "0100 2f61 00"],
   ])("%s has the kernel's layout", (text, hex) => {
-    expect(encodeAddress(parseConnectAddress(text, "--bridge")).toString("hex")).toBe(hex.replaceAll(" ", ""));
+    expect(encodeAddress(parseAddress(text, "--bridge")).toString("hex")).toBe(hex.replaceAll(" ", ""));
   });
 });
 
@@ -214,8 +192,17 @@ const addresses = fc.oneof(
   }),
 );
 
+function isAddress(text: string): boolean {
+  try {
+    parseAddress(text, "--bridge");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function usageOf(text: string): FenceError {
-  return usage(() => parseConnectAddress(text, "--bridge"));
+  return usage(() => parseAddress(text, "--bridge"));
 }
 
 function usage(parse: () => unknown): FenceError {
