@@ -150,6 +150,19 @@ describe("a plan sets", () => {
   });
 });
 
+test("a listener beyond loopback, by plan and by option, takes connections to every address", async (context) => {
+  requires("bwrap")(context);
+  const root = emptyRoot();
+  const other = ["connect-tcp", "127.0.0.9", "4001"];
+  const bridgeOn = (host: string) => ({ bridges: [{ listen: `tcp:${host}:4001`, connect: "unix:/no/such" }] });
+  expect(await planned(root, bridgeOn("127.0.0.1"), other)).toMatchObject({ errno: "ECONNREFUSED" });
+  for (const host of ["0.0.0.0", "[::]"]) {
+    expect(await planned(root, { ...bridgeOn(host), nonLoopbackListeners: true }, other)).toMatchObject({ errno: 0 });
+    const options = ["--allow-non-loopback", "--bridge", `tcp:${host}:4001=unix:/no/such`];
+    expect(await fenced(root, options, other)).toMatchObject({ errno: 0 });
+  }
+});
+
 describe("capabilities", () => {
   beforeEach(requires("bwrap"));
   const none = "0".repeat(16);
