@@ -73,6 +73,13 @@ export class Bridge implements AcceptorOwner, RelayOwner {
     return this.#acceptor.hasEnded && [...this.#relays].every((relay) => relay.isDrained);
   }
 
+  /** Grows with every client that is accepted or served and with every byte that a peer's kernel takes. */
+  get progress(): number {
+    const unacknowledged = [...this.#relays].reduce((sum, relay) => sum + relay.unacknowledged, 0);
+    const served = this.#accepted - this.#relays.size;
+    return this.#accepted + served + this.toTarget.bytes + this.toClient.bytes - unacknowledged;
+  }
+
   statistics(): BridgeStatistics {
     return {
       listen: formatAddress(this.#listener.address),

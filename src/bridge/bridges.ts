@@ -28,7 +28,15 @@ export const defaultBridgesOptions: BridgesOptions = {
   debug: () => {},
 };
 
-export const defaultDrainTimeoutMs = 2000;
+export interface DrainOptions {
+  /** How long nothing may move before that is taken to be for ever. */
+  readonly stallMs: number;
+  /** How long it may take in all. */
+  readonly totalMs: number;
+}
+
+/** When the program has ended nothing new comes in, and what is there moves or does not: that bounds the total. */
+export const defaultDrainOptions: DrainOptions = { stallMs: 2000, totalMs: Number.POSITIVE_INFINITY };
 
 const bufferBytes = 128 << 10;
 const smallBufferBytes = 16 << 10;
@@ -80,15 +88,24 @@ export class Bridges {
 
   /**
    * Accepts those who wait in the backlogs already and nobody else, and waits until nothing is on its way: everything
-   * received was passed on, and the peers' kernels have it. Connections may stay open for that.
+   * received was passed on, and the peers' kernels have it. Connections may stay open for that. A slow reader gets all
+   * as long as its kernel takes some of it every `stallMs`.
    */
-  async drain(timeoutMs = defaultDrainTimeoutMs): Promise<"drained" | "timed-out"> {
-    const end = performance.now() + timeoutMs;
+  async drain(options: Partial<DrainOptions> = {}): Promise<"drained" | "stalled" | "timed-out"> {
+    const { stallMs, totalMs } = { ...defaultDrainOptions, ...options };
+    const startedAt = performance.now();
+    let progress = this.#progress;
+    let movedAt = startedAt;
     for (const bridge of this.#bridges) bridge.drain();
     while (!this.#bridges.every((bridge) => bridge.isDrained)) {
-      if (performance.now() >= end) return "timed-out";
       // The kernel raises no event for "the peer has it".
       await delay(drainCheckMs);
+      const now = performance.now();
+      const before = progress;
+      progress = Math.max(this.#progress, before);
+      if (progress > before) movedAt = now;
+      if (now - movedAt >= stallMs) return "stalled";
+      if (now - startedAt >= totalMs) return "timed-out";
     }
     return "drained";
   }
@@ -101,6 +118,10 @@ export class Bridges {
       if (leftMs <= 0) return;
       await delay(leftMs);
     }
+  }
+
+  get #progress(): number {
+    return this.#bridges.reduce((sum, bridge) => sum + bridge.progress, 0);
   }
 
   /** Ends every connection, closes the listeners and removes the files of their Unix sockets. Throws FENCE_BRIDGE. */

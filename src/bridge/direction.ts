@@ -81,9 +81,14 @@ export class Direction implements Resumable {
   get isDrained(): boolean {
     if (this.state === "discarding" || this.state === "lost") return true;
     if (this.#holdsBytes || this.state === "draining" || this.state === "aborting") return false;
-    const { addon } = this.#context;
-    if (this.state === "open" && addon.unread(this.#source.fd) > 0) return false;
-    return this.#sink.kind === "unix" || addon.unacknowledged(this.#sink.fd) <= 0;
+    if (this.state === "open" && this.#context.addon.unread(this.#source.fd) > 0) return false;
+    return this.unacknowledged === 0;
+  }
+
+  /** Bytes that were sent on and that the sink's kernel has not taken yet. None count once the sink is gone. */
+  get unacknowledged(): number {
+    if (this.#sink.kind === "unix" || this.state === "discarding" || this.state === "lost") return 0;
+    return Math.max(this.#context.addon.unacknowledged(this.#sink.fd), 0);
   }
 
   /**

@@ -78,6 +78,11 @@ export class Relay implements EventTarget, Resumable {
     return this.#isClosed || (this.#isConnected && this.#up.isDrained && this.#down.isDrained);
   }
 
+  /** Bytes that were sent on and that the peers' kernels have not taken yet. */
+  get unacknowledged(): number {
+    return this.#isClosed || !this.#isConnected ? 0 : this.#up.unacknowledged + this.#down.unacknowledged;
+  }
+
   onEvents(from: Endpoint, events: number): void {
     if (this.#isClosed) return;
     if (!this.#isConnected && !this.#connected(from, events)) return;

@@ -10,19 +10,21 @@ export const generalHelp = `fence: run a program with exactly the files and netw
 Usage:
   fence bootstrap [OPTION]... [--] PROGRAM [ARG]...
       set the sandbox up from the inside, then become PROGRAM
-  fence bridge LISTEN=CONNECT...
+  fence bridge [--debug] LISTEN=CONNECT...
       relay connections in the foreground
   fence --version | --help
 
 Each command explains itself: fence bootstrap --help
 `;
 
-export const bridgeHelp = `Usage: fence bridge LISTEN=CONNECT...
+export const bridgeHelp = `Usage: fence bridge [--debug] LISTEN=CONNECT...
 
 Accepts connections on LISTEN and relays each to CONNECT, until SIGINT or
 SIGTERM. Both are tcp:HOST:PORT (a listener only on loopback) or unix:PATH.
 Half-close, resets and back-pressure are passed on; no data is lost. Prints one
 line when every listener is open.
+
+  --debug  say why a connection failed, and at the end what each bridge has done
 `;
 
 export const bootstrapHelp = `Usage: fence bootstrap [OPTION]... [--] PROGRAM [ARG]...

@@ -104,8 +104,42 @@ describe("drain", () => {
     const { bridges, address } = stage.bridge(way[0], target, {}, addon);
     await writeUntilStalled(stage.client(address), payload(64 << 20), passed);
     await accepted.promise;
-    expect(await bridges.drain(100)).toBe("timed-out");
+    expect(await bridges.drain({ stallMs: 100 })).toBe("stalled");
   });
+
+  test.for(ways)(
+    "%s -> %s: a slow reader gets everything, as long as it reads",
+    async ([listen, connect], { stage }) => {
+      const bulk = payload(24 << 20);
+      const arrived = Promise.withResolvers<unknown>();
+      const target = await stage.target(connect, (socket) => {
+        // 24 pauses of 60 ms are longer than the bridge waits without progress.
+        dawdle(socket, { everyBytes: 1 << 20, pauseMs: 60 });
+        arrived.resolve(received(socket));
+      });
+      const { bridges, address } = stage.bridge(listen, target);
+      const client = stage.client(address);
+      client.end(bulk);
+      await once(client, "connect");
+      expect(await bridges.drain({ stallMs: 1000 })).toBe("drained");
+      bridges.close();
+      expect(await arrived.promise).toEqual(whole(bulk));
+    },
+  );
+
+  test.for(ways)(
+    "%s -> %s: a client that never stops sending is given its time",
+    async ([listen, connect], { stage }) => {
+      const target = await stage.target(connect, (socket) => socket.resume());
+      const { bridges, address } = stage.bridge(listen, target);
+      const client = stage.client(address);
+      const bytes = Buffer.alloc(1 << 20);
+      const more = () => void client.write(bytes, (error) => error ?? more());
+      more();
+      await once(client, "connect");
+      expect(await bridges.drain({ totalMs: 200 })).toBe("timed-out");
+    },
+  );
 
   test("counts bytes that only the kernel still holds", async ({ stage }) => {
     const { addon, passed } = countedDoors();
@@ -115,11 +149,24 @@ describe("drain", () => {
     // More than the target's kernel takes without a reader, less than what makes the relay wait.
     await writeUntilStalled(stage.client(address), payload(1 << 20), passed);
     expect(passed()).toBe(1 << 20);
-    expect(await bridges.drain(100)).toBe("timed-out");
+    expect(await bridges.drain({ stallMs: 100 })).toBe("stalled");
     (await accepted.promise).resume();
     expect(await bridges.drain()).toBe("drained");
   });
 });
+
+/** Pauses after each so many bytes. */
+function dawdle(socket: Socket, { everyBytes, pauseMs }: { everyBytes: number; pauseMs: number }): void {
+  let left = everyBytes;
+  socket.on("data", async ({ length }) => {
+    left -= length;
+    if (left > 0) return;
+    left = everyBytes;
+    socket.pause();
+    await delay(pauseMs);
+    socket.resume();
+  });
+}
 
 describe("whenQuiet", () => {
   test("waits until nothing has happened for so long", async ({ stage }) => {

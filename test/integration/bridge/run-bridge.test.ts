@@ -44,12 +44,14 @@ describe("fence bridge", () => {
     expect(await bridge.ended()).toEqual({ status: 0, stderr: "" });
   });
 
-  test("a peer that does not read: it gives up after 2 s, says so and exits 125", async ({ stage }) => {
+  test("a peer that does not read: it gives up after 2 s without progress, says so and exits 125", async ({
+    stage,
+  }) => {
     const { bridge, listen } = await stuck(stage);
     bridge.signal("SIGTERM");
     expect(await bridge.ended()).toEqual({
       status: 125,
-      stderr: "FENCE_BRIDGE not everything was delivered within 2 s\n",
+      stderr: "FENCE_BRIDGE not everything was delivered: nothing moved for 2 s\n",
     });
     expect(existsSync(pathOf(listen))).toBe(false);
   });
@@ -61,6 +63,39 @@ describe("fence bridge", () => {
     bridge.signal("SIGTERM");
     expect(await bridge.ended()).toEqual({ status: 128 + 15, stderr: "" });
     expect(existsSync(pathOf(listen))).toBe(false);
+  });
+
+  test.for([
+    ["before the bridges", ["--debug"], []],
+    ["after them", [], ["--debug"]],
+  ] as const)(
+    "--debug %s: tells why connections failed, and at the end what there was",
+    async ([, before, after], { stage }) => {
+      const [first, second] = [stage.freeAddress("unix"), stage.freeAddress("unix")];
+      const target = await stage.target("tcp", (socket) => socket.pipe(socket));
+      const nobody = await stage.refusingTarget("tcp6");
+      const bridge = stage.process([...before, specification(first, target), specification(second, nobody), ...after]);
+      await bridge.ready;
+      expect(await received(stage.client(first).end(bytes))).toEqual(whole(bytes));
+      await received(stage.client(second));
+      bridge.signal("SIGTERM");
+      const refusal = `connect: ECONNREFUSED (connection refused)`;
+      const both = `${bytes.length} bytes to the target, ${bytes.length} back`;
+      expect(await bridge.ended()).toEqual({
+        status: 0,
+        stderr: [
+          `fence: debug: bridge ${formatAddress(second)}: cannot connect to ${formatAddress(nobody)}: ${refusal}`,
+          `fence: debug: bridge ${arrow(first, target)}: 1 accepted, 0 refused, 0 open, ${both}`,
+          `fence: debug: bridge ${arrow(second, nobody)}: 1 accepted, 1 refused, 0 open, 0 bytes to the target, 0 back`,
+          "",
+        ].join("\n"),
+      });
+    },
+  );
+
+  test("with an option that it does not have exits 125", async ({ stage }) => {
+    const usage = stage.process(["--debgu", specification(stage.freeAddress("unix"), stage.freeAddress("unix"))]);
+    expect(await usage.ended()).toEqual({ status: 125, stderr: 'FENCE_USAGE unknown option "--debgu"\n' });
   });
 
   test("without bridges, and with a wrong one, exits 125", async ({ stage }) => {

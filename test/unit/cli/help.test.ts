@@ -10,7 +10,11 @@ test("the help of bootstrap names every option, and no other", () => {
   expect([...named].toSorted()).toEqual(optionNames.map((name) => `--${name}`).toSorted());
 });
 
-test("it states the defaults that the options have", () => {
+test("the help of bridge names its option", () => {
+  expect(bridgeHelp.match(/--[a-z-]+/g)).toEqual(["--debug", "--debug"]);
+});
+
+test("the help of bootstrap states the defaults that the options have", () => {
   const { request } = parseBootstrap(["program"], 2);
   expect(bootstrapHelp).toContain(`(default: ${defaultNoProxy})`);
   expect(bootstrapHelp).toMatch(new RegExp(`--landlock [^)]*\\(default: ${request.landlock.mode}\\)`));
