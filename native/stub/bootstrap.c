@@ -1,6 +1,7 @@
 /* `fence bootstrap`: see bootstrap.h. */
 #include "bootstrap.h"
 
+#include "attempts.h"
 #include "channel.h"
 #include "descriptor.h"
 #include "exec-plan.h"
@@ -149,10 +150,16 @@ static struct own start_setup(const struct start *start, int file)
 	return (struct own){ .start = start, .setup = ends.setup[0], .life = ends.life[0] };
 }
 
+/* What comes with MESSAGE_VERIFY. */
+static union {
+	struct attempts_header header; /* for its alignment */
+	char bytes[ATTEMPTS_MAX_BYTES];
+} attempts;
+
 /* Waits for the set-up's next word. Returns 0, or -1 when the set-up process has ended. */
 static int hear(int socket, struct delivery *delivery)
 {
-	long result = channel_receive(socket, delivery, NULL, 0);
+	long result = channel_receive(socket, delivery, &attempts, sizeof(attempts));
 
 	if (result == -EPIPE)
 		return -1;
@@ -254,11 +261,11 @@ static long map_plan(int file, size_t size)
 	return sys_mmap(0, size, PROT_READ, MAP_PRIVATE, file, 0);
 }
 
-_Noreturn static void run_plan(const struct own *own, const struct delivery *delivery)
+/* The plan that was delivered, checked. Ends this process when it is no good. */
+static const void *take_plan(const struct own *own, const struct delivery *delivery, struct exec_plan_counts *counts)
 {
 	size_t size = delivery->message.value;
 	struct plan_failure failed = { .step = PLAN_CHECK };
-	struct exec_plan_counts counts;
 	long plan = map_plan(delivery->descriptors[0], size);
 	const char *wrong;
 
@@ -266,15 +273,66 @@ _Noreturn static void run_plan(const struct own *own, const struct delivery *del
 		failed.error = (uint32_t)-plan;
 		fail(own->setup, &failed);
 	}
-	wrong = exec_plan_check((const void *)plan, size, own->start->argc, pack_index()->build_id, &counts,
+	wrong = exec_plan_check((const void *)plan, size, own->start->argc, pack_index()->build_id, counts,
 				&failed.index);
 	if (wrong != NULL) {
 		failed.error = EINVAL;
 		failed.path = wrong;
 		fail(own->setup, &failed);
 	}
-	failed = last_steps((const void *)plan, &counts, delivery->descriptors[1], own->start);
+	return (const void *)plan;
+}
+
+_Noreturn static void run_plan(const struct own *own, const struct delivery *delivery)
+{
+	struct exec_plan_counts counts;
+	const void *plan = take_plan(own, delivery, &counts);
+	struct plan_failure failed = last_steps(plan, &counts, delivery->descriptors[1], own->start, UP_TO_EXEC);
+
 	fail(own->setup, &failed);
+}
+
+/* In the throw-away child: all of the plan but the program, then the attempts. */
+_Noreturn static void rehearse(const struct own *own, const struct delivery *delivery, const void *plan,
+			       const struct exec_plan_counts *counts)
+{
+	struct plan_failure failed = last_steps(plan, counts, delivery->descriptors[1], own->start, BEFORE_EXEC);
+	struct message message = {
+		.kind = MESSAGE_FAILED,
+		.step = failed.step,
+		.index = failed.index,
+		.error = failed.error,
+	};
+
+	if (failed.error == 0)
+		sys_exit(attempts_make(&attempts, own->start->argv, own->setup) < 0);
+	sys_exit(channel_send(own->setup, &message, NO_DESCRIPTOR) < 0);
+}
+
+/* Lets a throw-away child prove the restrictions of the plan, and says when it has ended. */
+static void verify(const struct own *own, const struct delivery *delivery)
+{
+	struct message verified = { .kind = MESSAGE_VERIFIED };
+	struct exec_plan_counts counts;
+	const void *plan = take_plan(own, delivery, &counts);
+	long child, result;
+	int status = 0;
+
+	if (!attempts_check(&attempts, delivery->payload_length))
+		die_setup("bad attempts from the set-up process");
+	child = sys_fork_silent();
+	if (child == 0)
+		rehearse(own, delivery, plan, &counts);
+	result = child;
+	while (child > 0 && (result = sys_wait(child, &status)) == -EINTR)
+		continue;
+	verified.error = result < 0 ? (uint32_t)-result : 0;
+	verified.value = (uint32_t)status;
+	for (size_t i = 0; i < CHANNEL_DESCRIPTORS; i++) {
+		if (delivery->descriptors[i] != NO_DESCRIPTOR)
+			(void)sys_close(delivery->descriptors[i]); /* both come again with the plan to be carried out */
+	}
+	(void)channel_send(own->setup, &verified, NO_DESCRIPTOR); /* if it is gone, the next receive tells */
 }
 
 _Noreturn void bootstrap(const struct start *start, int file)
@@ -289,6 +347,9 @@ _Noreturn void bootstrap(const struct start *start, int file)
 			break;
 		case MESSAGE_REFER:
 			refer(&own, delivery.message.value != 0);
+			break;
+		case MESSAGE_VERIFY:
+			verify(&own, &delivery);
 			break;
 		case MESSAGE_EXEC_PLAN:
 			run_plan(&own, &delivery); /* does not return */

@@ -130,7 +130,7 @@ static long carry_out(const struct exec_plan_step *step, struct vectors *vectors
 }
 
 struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *counts, int ruleset,
-			       const struct start *start)
+			       const struct start *start, enum last_step last)
 {
 	const struct exec_plan_header *header = plan;
 	const struct exec_plan_step *step = exec_plan_first(plan);
@@ -143,7 +143,8 @@ struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *
 		failure.step = PLAN_NO_NEW_PRIVS;
 		result = restrict_no_new_privs();
 	}
-	for (uint32_t i = 0; result == 0 && i < header->step_count; i++, step = exec_plan_next(step)) {
+	/* The program is the plan's last step, exec_plan_check(). */
+	for (uint32_t i = 0; result == 0 && i < header->step_count - (last == BEFORE_EXEC); i++, step = exec_plan_next(step)) {
 		failure.step = step->type;
 		failure.index = i;
 		result = carry_out(step, &vectors, ruleset, start, &failure.path);

@@ -21,9 +21,9 @@ enum message_kind {
 	MESSAGE_FAILED = 5,    /* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT */
 	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd; value = 1: stay as the reaper, a child goes on as P0
 				and answers */
-	MESSAGE_VERIFY = 7,    /* to P0: as EXEC_PLAN, for a throw-away child */
-	MESSAGE_TRIED = 8,     /* from that child: index of the attempt, error = its errno value or 0 */
-	MESSAGE_VERIFIED = 9,  /* from P0: the child has ended, value = its wait status */
+	MESSAGE_VERIFY = 7,    /* to P0: as EXEC_PLAN, but for a throw-away child; payload: its attempts */
+	MESSAGE_TRIED = 8,     /* from that child: index of the attempt; value = its result, or error = its errno value */
+	MESSAGE_VERIFIED = 9,  /* from P0: the child has ended, value = its wait status; error: there was none */
 
 	/* From the set-up to the keeper, which answers only READY. */
 	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket */

@@ -21,6 +21,7 @@ export const errorCodes = {
   FENCE_LANDLOCK_ABI: { exit: 125, says: "The kernel supports less Landlock than the options need." },
   FENCE_LANDLOCK: { exit: 125, says: "A Landlock system call failed." },
   FENCE_SECCOMP: { exit: 125, says: "The seccomp filter cannot be made or installed." },
+  FENCE_VERIFY: { exit: 125, says: "A restriction did not prove itself." },
   FENCE_EXEC_PLAN: { exit: 125, says: "The exec plan cannot be made, passed on or carried out." },
   FENCE_BRIDGE: { exit: 125, says: "A bridge failed while it was running." },
   FENCE_STATUS: { exit: 125, says: "The status descriptor cannot be written." },

@@ -13,9 +13,11 @@ import type { OpenBridge } from "../bridge/bridge.ts";
 import { openBridges } from "../bridge/bridges.ts";
 import { closeListener } from "../bridge/listener.ts";
 import { describeLandlock } from "../landlock/report.ts";
+import { encodeAttempts } from "../plan/attempts.ts";
 import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
-import { defaultFilter } from "../seccomp/default-filter.ts";
+import { bridgeFilter } from "../seccomp/bridge-filter.ts";
+import { defaultFilter, type FilterAddition } from "../seccomp/default-filter.ts";
 import type { Addon } from "../sys/addon.ts";
 import type { Keeper } from "../sys/keeper.ts";
 import type { Messages } from "../sys/messages.ts";
@@ -23,6 +25,7 @@ import { noDescriptor } from "../sys/protocol.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
 import { makeBridgeRuleset } from "./bridge-ruleset.ts";
 import { environmentChange, type Repair } from "./environment.ts";
+import { inDirectory } from "./executable.ts";
 import { parseJsonPlan, readPlan } from "./json-plan.ts";
 import type { BootstrapCommand } from "./options.ts";
 import { pathFacts } from "./path-facts.ts";
@@ -32,6 +35,7 @@ import type { BootstrapRequest } from "./request.ts";
 import { type EnforcedRuleset, makeRuleset } from "./ruleset.ts";
 import { failed, idleEnd, type Report, starting, statusReport } from "./status.ts";
 import { explainFailure, type PreparedPlan } from "./step-failure.ts";
+import { abstractListener, attemptsOf, type CheckOutcome, checksOf, judge } from "./verification.ts";
 
 export interface BootstrapContext {
   readonly addon: Addon;
@@ -98,6 +102,7 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
   try {
     const ruleset = makeRuleset(addon, request.landlock, request.bridges, () => waiting.pid);
     const prepared = preparePlan(context, request, ruleset);
+    const plan = encodeExecPlan(prepared.plan);
     if (bridges.length > 0) handBridges(context, request, bridges, reporting);
     else keeper.dismiss();
     report({
@@ -113,10 +118,11 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
       })),
       repaired: prepared.repaired,
     });
+    if (request.verify) report({ event: "verified", checks: verify(context, request, ruleset, prepared, plan) });
     if (isDebugging)
       messages.write(`fence: debug: ready: Landlock ${ruleset.choice.kind}, seccomp ${request.seccomp}\n`);
     messages.leaveStdio(addon, waiting.pidfd);
-    waiting.start(encodeExecPlan(prepared.plan), ruleset.fd);
+    waiting.start(plan, ruleset.fd);
     const failure = await waiting.started();
     if (failure !== null) throw explainFailure(failure, prepared, ruleset.choice);
   } catch (error) {
@@ -124,6 +130,31 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
     throw error;
   }
   if (bridges.length > 0) keeper.serve(waiting.hasReaper);
+}
+
+/** Throws FENCE_VERIFY, or what a failed step of the plan throws. */
+function verify(
+  { addon, waiting }: BootstrapContext,
+  request: BootstrapRequest,
+  { choice, fd }: EnforcedRuleset,
+  prepared: Prepared,
+  plan: Buffer,
+): readonly CheckOutcome[] {
+  const isScoped = choice.kind === "ruleset" && choice.handled.includes("ABSTRACT_UNIX_SOCKET");
+  const listener = isScoped ? abstractListener(addon) : null;
+  const checks = checksOf({
+    choice,
+    seccomp: request.seccomp,
+    dropsCapabilities: request.process.some(({ kind }) => kind === "drop-capabilities"),
+    outsider: process.pid,
+    abstractAddress: listener === null ? null : listener.address,
+    executable: process.execPath,
+    programPath: inDirectory(prepared.directory, prepared.programPath),
+  });
+  const answer = waiting.rehearse(plan, fd, encodeAttempts(attemptsOf(checks)));
+  if (listener !== null) addon.closeDescriptor(listener.fd);
+  if ("type" in answer) throw explainFailure(answer, prepared, choice);
+  return judge(checks, answer);
 }
 
 /** From here on the keeper has the bridges too; it serves them when the program has started. */
@@ -141,7 +172,7 @@ function handBridges(
     targets: targets.flatMap((target) => (target.kind === "unix" ? [target.path] : [])),
     relayPlan: encodeRelayPlan({ bridges: request.bridges }),
     ruleset: makeBridgeRuleset(addon, targets),
-    filter: new Uint8Array(),
+    filter: bridgeFilter(architecture()),
     status: statusFd ?? noDescriptor,
     idleReport: Buffer.from(idleEnd(request.bridges)),
     debug: isDebugging ? messages.descriptor : noDescriptor,
@@ -172,10 +203,17 @@ function preparePlan(
     .arguments([first, ...rest])
     .process(request.process)
     .landlock({ restricts: choice.kind === "ruleset", flags: 0 })
-    .seccomp(request.seccomp === "off" ? new Uint8Array() : defaultFilter(architecture()))
+    .seccomp(request.seccomp === "off" ? new Uint8Array() : defaultFilter(architecture(), filterAdditions(choice)))
     .program(program);
   const programPath = program.kind === "exec" ? program.path : (argv[0] ?? "");
   return { plan, repaired: change.repaired, directory, programPath };
+}
+
+/** Where ports are restricted, the ways around Landlock's TCP rights are closed. */
+function filterAdditions(choice: EnforcedRuleset["choice"]): readonly FilterAddition[] {
+  if (choice.kind !== "ruleset") return [];
+  const { handled } = choice;
+  return handled.includes("BIND_TCP") || handled.includes("CONNECT_TCP") ? ["tcp-detours"] : [];
 }
 
 /** PATH as the program will have it. */

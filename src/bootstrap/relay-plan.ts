@@ -6,7 +6,7 @@
  * Source:   docs/bootstrap.md
  */
 import { bug } from "../base/errors.ts";
-import { type BridgeAddresses, formatAddress, parseConnectAddress } from "../bridge/address.ts";
+import { type BridgeAddresses, formatAddress, parseAddress } from "../bridge/address.ts";
 
 export interface RelayPlan {
   /** In the order in which the keeper hands over their listeners. */
@@ -28,5 +28,5 @@ function parsePair(pair: unknown): BridgeAddresses {
   const [listen, connect]: unknown[] = Array.isArray(pair) ? pair : [];
   if (typeof listen !== "string" || typeof connect !== "string") throw bug("a relay plan names no pair of addresses");
   const where = "the relay plan";
-  return { listen: parseConnectAddress(listen, where), connect: parseConnectAddress(connect, where) };
+  return { listen: parseAddress(listen, where), connect: parseAddress(connect, where) };
 }

@@ -61,7 +61,7 @@ function forProgram(path: string, programPid: () => number): string {
 /** Whether a choice lets the program do something, `right`, with a file; `real` resolves symbolic links. */
 export function allows(
   choice: RulesetChoice,
-  right: "EXECUTE" | "WRITE_FILE",
+  right: "EXECUTE" | "READ_DIR" | "WRITE_FILE",
   path: string,
   real: (path: string) => string | null,
 ): boolean {

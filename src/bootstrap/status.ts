@@ -13,6 +13,7 @@ import type { BridgeStatistics } from "../bridge/bridge.ts";
 import type { LandlockReport } from "../landlock/report.ts";
 import { nodeError } from "../sys/errno.ts";
 import type { Repair } from "./environment.ts";
+import type { CheckOutcome } from "./verification.ts";
 
 export interface Isolation {
   readonly landlock: LandlockReport & { readonly skippedPaths: readonly string[] };
@@ -28,7 +29,15 @@ export type StatusEvent =
       readonly bridges: readonly { readonly listen: string; readonly connect: string }[];
       readonly repaired: readonly Repair[];
     }
+  | { readonly event: "verified"; readonly checks: readonly CheckOutcome[] }
   | ({ readonly event: "failed" } & ReturnType<typeof failureRecord>)
+  /** By the keeper (native/stub/keeper.c). One of `exit` and `signal` is null. */
+  | {
+      readonly event: "bridges-crashed";
+      readonly exit: number | null;
+      readonly signal: number | null;
+      readonly restartsLeft: number;
+    }
   | { readonly event: "ended"; readonly bridges: readonly BridgeStatistics[] };
 
 export type Report = (event: StatusEvent) => void;

@@ -1,5 +1,5 @@
 /**
- * The numbers of the system calls that our filters name.
+ * The numbers of the system calls that our filters and attempts name.
  *
  * Runs:     host and sandbox. Pure.
  * Promises: a call that an ABI does not have is null there. A test compares all with the kernel's headers.
@@ -19,6 +19,7 @@ export const syscallNumbers = {
   chroot: { x86_64: 161, i386: 61, aarch64: 51 },
   clone3: { x86_64: 435, i386: 435, aarch64: 435 },
   clone: { x86_64: 56, i386: 120, aarch64: 220 },
+  connect: { x86_64: 42, i386: 362, aarch64: 203 },
   delete_module: { x86_64: 176, i386: 129, aarch64: 106 },
   execve: { x86_64: 59, i386: 11, aarch64: 221 },
   execveat: { x86_64: 322, i386: 358, aarch64: 281 },
@@ -44,6 +45,7 @@ export const syscallNumbers = {
   kexec_file_load: { x86_64: 320, i386: null, aarch64: 294 },
   kexec_load: { x86_64: 246, i386: 283, aarch64: 104 },
   keyctl: { x86_64: 250, i386: 288, aarch64: 219 },
+  kill: { x86_64: 62, i386: 37, aarch64: 129 },
   lchown: { x86_64: 94, i386: 16, aarch64: null },
   listen: { x86_64: 50, i386: 363, aarch64: 201 },
   lremovexattr: { x86_64: 198, i386: 236, aarch64: 15 },
@@ -53,10 +55,12 @@ export const syscallNumbers = {
   move_mount: { x86_64: 429, i386: 429, aarch64: 429 },
   open_tree: { x86_64: 428, i386: 428, aarch64: 428 },
   open_tree_attr: { x86_64: 467, i386: 467, aarch64: 467 },
+  openat: { x86_64: 257, i386: 295, aarch64: 56 },
   perf_event_open: { x86_64: 298, i386: 336, aarch64: 241 },
   personality: { x86_64: 135, i386: 136, aarch64: 92 },
   pidfd_getfd: { x86_64: 438, i386: 438, aarch64: 438 },
   pivot_root: { x86_64: 155, i386: 217, aarch64: 41 },
+  prctl: { x86_64: 157, i386: 172, aarch64: 167 },
   process_vm_readv: { x86_64: 310, i386: 347, aarch64: 270 },
   process_vm_writev: { x86_64: 311, i386: 348, aarch64: 271 },
   ptrace: { x86_64: 101, i386: 26, aarch64: 117 },

@@ -85,14 +85,36 @@ export class WaitingProcess {
     throw systemError("FENCE_STUB", "cannot refer to the program's own process", syscall, result, { step });
   }
 
+  /**
+   * A throw-away child carries the plan out but for the program, and makes the attempts (encodeAttempts()). Answers the
+   * attempts' results, or the step that failed. Fewer results than attempts: the child was ended.
+   */
+  rehearse(plan: Buffer, ruleset: number, attempts: Buffer): readonly number[] | StepFailure {
+    const file = this.#sealed(plan);
+    this.#send("verify", plan.length, [file, ruleset], attempts);
+    this.#addon.closeDescriptor(file);
+    const results: number[] = [];
+    for (;;) {
+      const message = this.#receive();
+      if (message === "closed") throw this.#ended("recvmsg", econnreset);
+      switch (message.kind) {
+        case protocol.kinds.tried:
+          results.push(message.error === 0 ? message.value : -message.error);
+          break;
+        case protocol.kinds.failed:
+          return { type: message.step, index: message.index, result: -message.error };
+        case protocol.kinds.verified:
+          if (message.error === 0) return results;
+          throw systemError("FENCE_VERIFY", "cannot start the throw-away child", "clone", -message.error, {});
+        default:
+          throw bug(`the stub answered ${message.kind} to verify`);
+      }
+    }
+  }
+
   /** Hands over the plan, and the ruleset or -1; P0 carries it out at once. */
   start(plan: Buffer, ruleset: number): void {
-    const file = this.#addon.sealedFile(plan);
-    if (file < 0) {
-      throw systemError("FENCE_EXEC_PLAN", "cannot make the exec plan's memory file", "memfd_create", file, {
-        step,
-      });
-    }
+    const file = this.#sealed(plan);
     this.#send("execPlan", plan.length, [file, ruleset]);
     this.#addon.closeDescriptor(file);
   }
@@ -131,6 +153,12 @@ export class WaitingProcess {
     return this.#hasEnded;
   }
 
+  #sealed(plan: Buffer): number {
+    const file = this.#addon.sealedFile(plan);
+    if (file >= 0) return file;
+    throw systemError("FENCE_EXEC_PLAN", "cannot make the exec plan's memory file", "memfd_create", file, { step });
+  }
+
   /** The socket closes on execve(2), so its end means that the program has started. */
   #outcome(): StepFailure | null {
     const message = this.#receive();
@@ -149,8 +177,13 @@ export class WaitingProcess {
     return { error: answer.error, received: answer.descriptor };
   }
 
-  #send(kind: MessageKind, value: number, descriptors: readonly [number, number?] = [noDescriptor]): void {
-    const result = sendMessage(this.#addon, this.#socket, kind, { value, descriptors });
+  #send(
+    kind: MessageKind,
+    value: number,
+    descriptors: readonly [number, number?] = [noDescriptor],
+    payload: Uint8Array = new Uint8Array(),
+  ): void {
+    const result = sendMessage(this.#addon, this.#socket, kind, { value, descriptors, payload });
     if (result === epipe || result === econnreset) throw this.#ended("sendmsg", result);
     if (result < 0) {
       throw systemError("FENCE_EXEC_PLAN", "cannot send to the waiting process", "sendmsg", result, { step });

@@ -167,7 +167,10 @@ describe("docs/status.md", () => {
   const examples = docExamples("status.md") as readonly (Record<string, unknown> & { event: string })[];
   const example = (event: StatusEvent["event"]) => examples.find((candidate) => candidate.event === event) ?? {};
   const shape = (value: object) => Object.keys(value).toSorted();
-  const everyEvent = { starting: 1, ready: 1, failed: 1, ended: 1 } satisfies Record<StatusEvent["event"], 1>;
+  const everyEvent = { starting: 1, verified: 1, ready: 1, failed: 1, "bridges-crashed": 1, ended: 1 } satisfies Record<
+    StatusEvent["event"],
+    1
+  >;
 
   test("lists every event, and shows one of each", () => {
     expect(docTable("status.md", "event").map(([event]) => event)).toEqual(Object.keys(everyEvent));
