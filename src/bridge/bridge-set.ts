@@ -48,11 +48,9 @@ export function refuseNetworks(bridges: readonly NamedBridge[], hint: string): v
 
 function tooMany(bridges: readonly NamedBridge[]): FenceError {
   const where = bridges.at(-1)?.where ?? "";
-  return new FenceError(
-    "FENCE_USAGE",
-    `${where} must be one of at most ${maxBridges} bridges, those of the proxies included, got ${bridges.length}`,
-    { hint: "one keeper holds at most that many listeners: relay through fewer, or start a second fence" },
-  );
+  return new FenceError("FENCE_USAGE", `${where} must be one of at most ${maxBridges} bridges, got ${bridges.length}`, {
+    hint: "those of the proxies count as well: one process holds at most that many listeners",
+  });
 }
 
 function clashing({ where, listen }: NamedBridge, other: NamedBridge): FenceError {

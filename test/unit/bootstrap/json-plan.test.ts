@@ -114,7 +114,7 @@ describe("refused, with what was expected and what was given:", () => {
         httpProxy: "unix:/p",
         bridges: Array.from({ length: 200 }, (_, i) => ({ listen: `unix:/${i}`, connect: "unix:/a" })),
       },
-      "plan.bridges[199].listen must be one of at most 200 bridges, those of the proxies included, got 201",
+      "plan.bridges[199].listen must be one of at most 200 bridges, got 201",
     ],
     [{ env: { A: "1" }, unsetEnv: ["B", "A"] }, 'plan.env and plan.unsetEnv both name the variable "A"'],
     [{ noProxy: ["a,b"] }, 'plan.noProxy[0] must be one host, without a comma, got "a,b"'],
@@ -168,6 +168,28 @@ describe("refused, with what was expected and what was given:", () => {
     const error = refusal({ rlimits: { nofiles: { soft: 1, hard: 1 } } });
     expect(error.message).toMatch(/^a key of plan.rlimits must be "cpu" or .*, got "nofiles"$/);
     expect(error.details.hint).toBe("did you mean nofile?");
+  });
+
+  test.for([
+    ["bridge", "bridges"],
+    ["http-proxy", "httpProxy"],
+    ["httpproxy", "httpProxy"],
+    ["unset-env", "unsetEnv"],
+    ["connectTCP", "connectTcp"],
+    ["rlimit", "rlimits"],
+  ])("the unknown key %s, with the nearest one", ([key = "", nearest]) => {
+    expect(refusal({ [key]: [] }).details.hint).toBe(`did you mean ${nearest}?`);
+  });
+
+  test("an unknown key inside of another, with its place and the nearest one", () => {
+    const error = refusal({
+      rules: [
+        { access: "ro", path: "/" },
+        { access: "ro", pth: "/" },
+      ],
+    });
+    expect(error.message).toBe('plan.rules[1] has the unknown key "pth"');
+    expect(error.details.hint).toBe("did you mean path?");
   });
 
   test("a number that JSON rounds up to what is none", () => {
