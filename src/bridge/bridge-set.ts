@@ -7,6 +7,7 @@
  * Source:   ip(7), ipv6(7): [::] takes the port of IPv4 as well, unless net.ipv6.bindv6only is set
  */
 import { FenceError } from "../base/errors.ts";
+import { quoted } from "../base/quote.ts";
 import { type Address, type BridgeAddresses, expectedAddress, formatAddress, parseBridge } from "./address.ts";
 
 /** A bridge, and what the user knows it by. */
@@ -55,8 +56,8 @@ function tooMany(bridges: readonly NamedBridge[]): FenceError {
 
 function clashing({ where, listen }: NamedBridge, other: NamedBridge): FenceError {
   const isSame = formatAddress(listen) === formatAddress(other.listen);
-  const what = `a listener of its own for each bridge, not that of ${other.where}`;
-  const hint = `it takes ${formatAddress(other.listen)} as well: [::] and 0.0.0.0 listen on every address`;
+  const what = `a listener of its own for each bridge, apart from ${quoted(formatAddress(other.listen))} of ${other.where}`;
+  const hint = "0.0.0.0 and [::] listen on every address of their port";
   return expectedAddress(where, what, formatAddress(listen), isSame || listen.kind === "unix" ? {} : { hint });
 }
 
@@ -72,7 +73,7 @@ function refuseLoops(bridges: readonly NamedBridge[], listeners: readonly Addres
 
 function circular({ where, listen, connect }: NamedBridge): FenceError {
   const both = `${formatAddress(listen)}=${formatAddress(connect)}`;
-  return expectedAddress(where, "a bridge that does not lead back to itself", both, {
+  return expectedAddress(where, "one that does not lead back to itself", both, {
     hint: "every connection would go round in circles",
   });
 }

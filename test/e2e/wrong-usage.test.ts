@@ -160,7 +160,8 @@ const wrongPlans: readonly Wrong<string>[] = [
   ['{"version":1,"httpProxy":"127.0.0.1:1"}', "plan.httpProxy must be tcp:HOST:PORT or unix:PATH"],
   [
     '{"version":1,"httpProxy":"unix:/x","bridges":[{"listen":"tcp:127.0.0.1:3128","connect":"unix:/y"}]}',
-    "plan.bridges[0].listen must be a listener of its own for each bridge, not that of plan.httpProxy",
+    "plan.bridges[0].listen must be a listener of its own for each bridge, apart from",
+    "of plan.httpProxy, got",
     '"tcp:127.0.0.1:3128"',
   ],
   ['{"version":1,"noProxy":"localhost"}', "plan.noProxy must be a list"],

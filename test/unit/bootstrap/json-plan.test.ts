@@ -5,6 +5,7 @@ import { parseJsonPlan } from "../../../src/bootstrap/json-plan.ts";
 import { parseBootstrap } from "../../../src/bootstrap/options.ts";
 import type { BootstrapRequest, ProgramRequest } from "../../../src/bootstrap/request.ts";
 import { resourceLimits } from "../../../src/bootstrap/resource-limits.ts";
+import type { Json } from "../../../src/plan/schema.ts";
 import {
   asOptions,
   asPlan,
@@ -12,6 +13,7 @@ import {
   isPlan,
   noProgram as nowhere,
   planBytes,
+  spoiledPlans,
   wholePlans,
 } from "../../kit/json-plans.ts";
 
@@ -87,15 +89,15 @@ describe("refused, with what was expected and what was given:", () => {
     ],
     [
       { httpProxy: "unix:/p", bridges: [{ listen: "tcp:127.0.0.1:3128", connect: "unix:/a" }] },
-      'plan.bridges[0].listen must be a listener of its own for each bridge, not that of plan.httpProxy, got "tcp:127.0.0.1:3128"',
+      'plan.bridges[0].listen must be a listener of its own for each bridge, apart from "tcp:127.0.0.1:3128" of plan.httpProxy, got "tcp:127.0.0.1:3128"',
     ],
     [
       { socksProxy: "unix:/p", nonLoopbackListeners: true, bridges: [{ listen: "tcp:[::]:1080", connect: "unix:/a" }] },
-      'plan.bridges[0].listen must be a listener of its own for each bridge, not that of plan.socksProxy, got "tcp:[::]:1080"',
+      'plan.bridges[0].listen must be a listener of its own for each bridge, apart from "tcp:127.0.0.1:1080" of plan.socksProxy, got "tcp:[::]:1080"',
     ],
     [
       { httpProxy: "tcp:localhost:3128" },
-      'plan.httpProxy must be a bridge that does not lead back to itself, got "tcp:127.0.0.1:3128=tcp:127.0.0.1:3128"',
+      'plan.httpProxy must be one that does not lead back to itself, got "tcp:127.0.0.1:3128=tcp:127.0.0.1:3128"',
     ],
     [
       { bridges: [{ listen: "tcp:127.0.0.1:0", connect: "unix:/a" }] },
@@ -215,6 +217,22 @@ describe("the value of a variable is in no message:", () => {
   ])("%o", (plan) => {
     const { message, details } = refusal(plan);
     expect(`${message} ${details.hint}`).not.toContain("hunter2");
+  });
+
+  test("whatever else is wrong with the plan", () => {
+    const secret = fc.constantFrom<Json>("hunter2", "hunter2\0", ["hunter2"], { hunter2: "hunter2" });
+    fc.assert(
+      fc.property(spoiledPlans, secret, (plan, value) => {
+        const json = JSON.stringify({ ...(plan as object), env: { TOKEN: value } });
+        try {
+          parseJsonPlan(json, nowhere);
+        } catch (error) {
+          const { message, details } = error as FenceError;
+          expect(`${message} ${JSON.stringify(details)}`).not.toContain("hunter2");
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test("not even when the plan is no JSON", () => {

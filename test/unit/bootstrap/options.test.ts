@@ -211,11 +211,11 @@ describe("refused, with what was expected and what was given:", () => {
     ],
     [
       ["--socks-proxy", "unix:/s", "--bridge", "tcp:127.0.0.1:1080=unix:/s"],
-      '--bridge must be a listener of its own for each bridge, not that of --socks-proxy, got "tcp:127.0.0.1:1080"',
+      '--bridge must be a listener of its own for each bridge, apart from "tcp:127.0.0.1:1080" of --socks-proxy, got "tcp:127.0.0.1:1080"',
     ],
     [
       ["--http-proxy", "tcp:127.0.0.1:3128"],
-      '--http-proxy must be a bridge that does not lead back to itself, got "tcp:127.0.0.1:3128=tcp:127.0.0.1:3128"',
+      '--http-proxy must be one that does not lead back to itself, got "tcp:127.0.0.1:3128=tcp:127.0.0.1:3128"',
     ],
     [["--env", "A=hunter2", "--unset-env=A"], '--env and --unset-env both name the variable "A"'],
     [["--http-proxy", "unix:p"], '--http-proxy must be unix:PATH with an absolute path, got "unix:p"'],

@@ -43,7 +43,7 @@ test("the example of docs/plan.md is valid, and so is the least plan", () => {
 /** Why the parser refuses what the schema takes: the list of docs/plan.md. */
 const beyond: Readonly<Record<string, RegExp>> = {
   "two bridges on one listener": /must be a listener of its own for each bridge/,
-  "a bridge that leads back to itself": /must be a bridge that does not lead back to itself/,
+  "a bridge that leads back to itself": /must be one that does not lead back to itself/,
   "more than 200 bridges": /must be one of at most 200 bridges/,
   "a listener beyond loopback": /must be a listener on a loopback address/,
   "an IPv6 address": /must be tcp:HOST:PORT with an IPv4 address, an IPv6 address in brackets/,

@@ -63,13 +63,15 @@ describe("two bridges cannot listen on one address:", () => {
       [other, one],
     ]) {
       const { message } = conflict("unix:/first=unix:/t", `${first}=unix:/t`, `${second}=unix:/t`);
-      expect(message).toContain("bridge 2 must be a listener of its own for each bridge, not that of bridge 1, got ");
+      expect(message).toMatch(
+        /^bridge 2 must be a listener of its own for each bridge, apart from ".*" of bridge 1, got ".*"$/,
+      );
     }
   });
 
   test("and one that listens everywhere is explained", () => {
     expect(conflict("tcp:[::]:80=unix:/t", "tcp:127.0.0.1:80=unix:/t").details.hint).toBe(
-      "it takes tcp:[::]:80 as well: [::] and 0.0.0.0 listen on every address",
+      "0.0.0.0 and [::] listen on every address of their port",
     );
     expect(conflict("tcp:127.0.0.1:80=unix:/t", "tcp:localhost:80=unix:/t").details.hint).toBe(undefined);
   });
@@ -94,12 +96,12 @@ describe("a bridge that leads back to itself is refused:", () => {
     [["tcp:127.0.0.1:80=unix:/a", "unix:/a=tcp:127.0.0.1:80"]],
     [["tcp:127.0.0.1:80=unix:/a", "unix:/b=tcp:127.0.0.1:80", "unix:/a=unix:/b"]],
   ])("%j", (bridges) => {
-    expect(conflict(...bridges).message).toMatch(/^bridge 0 must be a bridge that does not lead back to itself, got /);
+    expect(conflict(...bridges).message).toMatch(/^bridge 0 must be one that does not lead back to itself, got /);
   });
 
   test("also when another one leads to it", () => {
     const { message } = conflict("unix:/a=unix:/b", "unix:/b=unix:/c", "unix:/c=unix:/b");
-    expect(message).toBe('bridge 1 must be a bridge that does not lead back to itself, got "unix:/b=unix:/c"');
+    expect(message).toBe('bridge 1 must be one that does not lead back to itself, got "unix:/b=unix:/c"');
   });
 
   test.each([
