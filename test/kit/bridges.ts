@@ -19,9 +19,11 @@ import type { Addon } from "../../src/sys/addon.ts";
 import { BridgeProcess } from "./bridge-process.ts";
 
 export type Kind = "tcp" | "tcp6" | "unix";
+/** [listener, target] */
+export type Way = readonly [Kind, Kind];
 
-/** The two directions in which bridges are used, over IPv4 and IPv6: [listener, target]. */
-export const ways: readonly (readonly [Kind, Kind])[] = [
+/** The two directions in which bridges are used, over IPv4 and IPv6. */
+export const ways: readonly Way[] = [
   ["tcp", "unix"],
   ["unix", "tcp"],
   ["tcp6", "unix"],
@@ -88,7 +90,8 @@ export class Stage {
     });
     this.#closers.push(() => void server.close());
     const asked = this.freeAddress(kind);
-    server.listen(endpoint(asked));
+    // With a short backlog Linux resets some of many TCP connections at a time, although connect(2) has succeeded.
+    server.listen({ ...endpoint(asked), backlog: 4096 });
     await once(server, "listening");
     return withPort(asked, server);
   }

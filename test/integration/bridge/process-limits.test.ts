@@ -22,7 +22,7 @@ test.for([30, 50])(
   },
 );
 
-const readers = 300;
+const readers = 1000;
 
 test.for([
   ["tcp", "unix"],

@@ -1,10 +1,9 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { expect } from "vitest";
-import { countedDoors, type Kind, type Stage, test } from "../../kit/bridges.ts";
+import { countedDoors, type Stage, test, type Way } from "../../kit/bridges.ts";
 import { digest, payload, received, relayIsStill, whole, writeFails, writeUntilStalled } from "../../kit/bytes.ts";
 
-type Way = readonly [Kind, Kind];
 const tcpToTcp: readonly Way[] = [
   ["tcp", "tcp"],
   ["tcp6", "tcp6"],
