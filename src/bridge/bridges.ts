@@ -39,7 +39,8 @@ export interface DrainOptions {
 export const defaultDrainOptions: DrainOptions = { stallMs: 2000, totalMs: Number.POSITIVE_INFINITY };
 
 const bufferBytes = 128 << 10;
-const smallBufferBytes = 16 << 10;
+/** Times 1000 blocked readers, less the 256 pipes that a user without capabilities may have: 6 MB. */
+const smallBufferBytes = 8 << 10;
 const drainCheckMs = 5;
 
 /** Opens every listener, or none. They are closed by Bridges.close(), or by closeListener(). Throws FENCE_LISTEN. */

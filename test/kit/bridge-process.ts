@@ -16,16 +16,23 @@ export interface Ended {
   readonly stderr: string;
 }
 
+export interface ProcessLimits {
+  /** RLIMIT_NOFILE; Node raises a soft limit to the hard one, so both are set. */
+  readonly descriptorLimit?: number;
+  /** Without them a user's pipes are limited, pipe(7): the bridge process in the sandbox has none. */
+  readonly capabilities?: "kept" | "dropped";
+}
+
 export class BridgeProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<Ended>;
   /** The line it prints when it is ready; empty when it ended without one. */
   readonly ready: Promise<string>;
 
-  /** @param descriptorLimit RLIMIT_NOFILE; Node raises a soft limit to the hard one, so both are set. */
-  constructor(bridges: readonly string[], descriptorLimit = 20_000) {
+  constructor(bridges: readonly string[], { descriptorLimit = 20_000, capabilities = "kept" }: ProcessLimits = {}) {
     const node = [process.execPath, "--disable-warning=ExperimentalWarning", program, ...bridges];
-    this.#child = spawn("sh", ["-c", `ulimit -n ${descriptorLimit}; exec "$@"`, "sh", ...node]);
+    const command = capabilities === "kept" ? node : ["setpriv", "--bounding-set=-all", "--inh-caps=-all", ...node];
+    this.#child = spawn("sh", ["-c", `ulimit -n ${descriptorLimit}; exec "$@"`, "sh", ...command]);
     const { stdout, stderr } = this.#child;
     if (stdout === null || stderr === null) throw new Error("no pipes");
     const stderrText = text(stderr);

@@ -16,7 +16,7 @@ import type { OpenBridge } from "../../src/bridge/bridge.ts";
 import { Bridges, type BridgesOptions, openBridges } from "../../src/bridge/bridges.ts";
 import { encodeAddress, familyOf } from "../../src/bridge/sockaddr.ts";
 import type { Addon } from "../../src/sys/addon.ts";
-import { BridgeProcess } from "./bridge-process.ts";
+import { BridgeProcess, type ProcessLimits } from "./bridge-process.ts";
 
 export type Kind = "tcp" | "tcp6" | "unix";
 /** [listener, target] */
@@ -140,8 +140,8 @@ export class Stage {
   }
 
   /** `fence bridge` in a child process, which is killed when it outlives the test. */
-  process(bridges: readonly string[], descriptorLimit?: number): BridgeProcess {
-    const started = new BridgeProcess(bridges, descriptorLimit);
+  process(bridges: readonly string[], limits?: ProcessLimits): BridgeProcess {
+    const started = new BridgeProcess(bridges, limits);
     this.#closers.push(() => started.signal("SIGKILL"));
     return started;
   }
