@@ -25,22 +25,36 @@ export interface Landlock {
    * @param handledAccessFs  `LANDLOCK_ACCESS_FS_*` bits
    * @param handledAccessNet `LANDLOCK_ACCESS_NET_*` bits
    * @param scoped           `LANDLOCK_SCOPE_*` bits
+   * @param quietAccessFs    of `handledAccessFs`, what the audit log leaves out where a rule is quiet; 0 by default
+   * @param quietAccessNet   the same of `handledAccessNet`
+   * @param quietScoped      of `scoped`, what the audit log leaves out everywhere; 0 by default
    */
-  landlockCreateRuleset(handledAccessFs: number, handledAccessNet: number, scoped: number): number;
+  landlockCreateRuleset(
+    handledAccessFs: number,
+    handledAccessNet: number,
+    scoped: number,
+    quietAccessFs?: number,
+    quietAccessNet?: number,
+    quietScoped?: number,
+  ): number;
 
   /**
    * Allows `LANDLOCK_ACCESS_FS_*` beneath a directory, or on one file, landlock_add_rule(2).
    * -EINVAL: a right that the ruleset does not handle, or a directory right on another kind of file.
    *
    * @param parentFd a descriptor of openPath(); may be closed afterwards
+   * @param flags    `LANDLOCK_ADD_RULE_QUIET`, then `allowedAccess` may be 0; or 0, the default.
+   *                 -EINVAL: the ruleset has no `quietAccessFs`, or the kernel has no quiet rules (ABI 10)
    */
-  landlockAddPathRule(ruleset: number, parentFd: number, allowedAccess: number): number;
+  landlockAddPathRule(ruleset: number, parentFd: number, allowedAccess: number, flags?: number): number;
 
   /**
    * Allows `LANDLOCK_ACCESS_NET_*` for one port, landlock_add_rule(2). Port 0 stands for "any free port" of bind(2).
    * -EINVAL: a right that the ruleset does not handle, or a port above 65535. -EAFNOSUPPORT: a kernel without TCP/IP.
+   *
+   * @param flags as of landlockAddPathRule(), with `quietAccessNet`
    */
-  landlockAddPortRule(ruleset: number, port: number, allowedAccess: number): number;
+  landlockAddPortRule(ruleset: number, port: number, allowedAccess: number, flags?: number): number;
 
   /**
    * Enforces the ruleset on the calling thread, for ever, landlock_restrict_self(2).
@@ -86,6 +100,7 @@ export type ConstantName =
   | `LANDLOCK_ACCESS_FS_${FsRight}`
   | `LANDLOCK_ACCESS_NET_${"BIND_TCP" | "CONNECT_TCP" | "BIND_UDP" | "CONNECT_SEND_UDP"}`
   | `LANDLOCK_SCOPE_${"ABSTRACT_UNIX_SOCKET" | "SIGNAL"}`
+  | "LANDLOCK_ADD_RULE_QUIET"
   | `LANDLOCK_RESTRICT_SELF_${"LOG_SAME_EXEC_OFF" | "LOG_NEW_EXEC_ON" | "LOG_SUBDOMAINS_OFF" | "TSYNC"}`;
 
 type FsRight =

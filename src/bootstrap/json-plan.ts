@@ -35,6 +35,13 @@ const networkNames = {
   nonLoopbackListeners: '"nonLoopbackListeners": true',
 };
 
+const landlockNames = {
+  mode: "plan.landlock",
+  quiet: "plan.quiet",
+  log: "plan.landlockLog",
+  scopes: "plan.scopes",
+};
+
 /**
  * The plan's text from a path, or from an open descriptor. `given` is what the user knows it by. Throws FENCE_PLAN.
  */
@@ -111,9 +118,10 @@ function environment(plan: JsonPlan): EnvironmentRequest {
 }
 
 function landlock(plan: JsonPlan): LandlockAnswer {
-  const { landlock: mode, ignoreMissing, rules, unixSockets, bindTcp, connectTcp, scopes } = plan;
-  const request = { rules, unixSockets, bindTcp, connectTcp, scopes, denied: [] };
-  return fromUsage(() => landlockAnswer({ mode, request, ignoreMissing }, "plan.landlock"));
+  const { landlock: mode, ignoreMissing, quiet, landlockLog: log } = plan;
+  const { rules, unixSockets, bindTcp, connectTcp, bindUdp, connectUdp, scopes } = plan;
+  const request = { rules, unixSockets, bindTcp, connectTcp, bindUdp, connectUdp, scopes, quiet, log, denied: [] };
+  return fromUsage(() => landlockAnswer({ mode, request, ignoreMissing }, landlockNames));
 }
 
 function processSteps(plan: JsonPlan): readonly ProcessStep[] {

@@ -6,6 +6,7 @@
  * Source:   landlock_create_ruleset(2), landlock_add_rule(2)
  */
 import { FenceError } from "../base/errors.ts";
+import { maskOf } from "../landlock/abi.ts";
 import type { PathRule, Ruleset } from "../landlock/ruleset.ts";
 import type { Addon } from "../sys/addon.ts";
 import { describeFailure, systemError } from "../sys/errno.ts";
@@ -30,12 +31,17 @@ export function newRuleset(
   choice: Ruleset,
   { opened, skips }: RulePaths,
 ): { readonly fd: number; readonly skipped: readonly string[] } {
-  const fd = addon.landlockCreateRuleset(choice.handledFs, choice.handledNet, choice.scoped);
+  const fd = createRuleset(addon, choice);
   if (fd < 0) throw systemError("FENCE_LANDLOCK", "cannot create a ruleset", "landlock_create_ruleset", fd, { step });
   const rules = choice.paths.map((rule) => ({ ...rule, opened: opened(rule.path) }));
   const skipped = rules.filter((rule) => !addPathRule(addon, fd, rule, skips));
   addPortRules(addon, fd, choice);
   return { fd, skipped: skipped.map(({ path }) => path) };
+}
+
+function createRuleset(addon: Addon, choice: Ruleset): number {
+  const { handledFs, handledNet, scoped, quietFs, quietNet, quietScoped } = choice;
+  return addon.landlockCreateRuleset(handledFs, handledNet, scoped, quietFs, quietNet, quietScoped);
 }
 
 /** Whether the path could be opened. */
@@ -57,7 +63,8 @@ function addPathRule(
     });
   }
   const access = addon.fileType(parent) === directoryType ? rule.directoryAccess : rule.fileAccess;
-  const result = access === 0 ? 0 : addon.landlockAddPathRule(ruleset, parent, access);
+  const needless = access === 0 && !rule.quiet;
+  const result = needless ? 0 : addon.landlockAddPathRule(ruleset, parent, access, ruleFlags(rule));
   addon.closeDescriptor(parent);
   if (result < 0 && result !== ebadfd) {
     throw systemError("FENCE_LANDLOCK", `cannot add a rule for ${path}`, "landlock_add_rule", result, { step, path });
@@ -66,8 +73,8 @@ function addPathRule(
 }
 
 function addPortRules(addon: Addon, ruleset: number, { ports }: Ruleset): void {
-  for (const { port, access } of ports) {
-    const result = addon.landlockAddPortRule(ruleset, port, access);
+  for (const { port, access, quiet } of ports) {
+    const result = addon.landlockAddPortRule(ruleset, port, access, ruleFlags({ quiet }));
     if (result < 0) {
       throw new FenceError(
         "FENCE_LANDLOCK",
@@ -79,4 +86,8 @@ function addPortRules(addon: Addon, ruleset: number, { ports }: Ruleset): void {
       );
     }
   }
+}
+
+function ruleFlags({ quiet }: { readonly quiet: boolean }): number {
+  return quiet ? maskOf("rule-flag", ["QUIET"]) : 0;
 }

@@ -10,7 +10,15 @@ import { FenceError } from "../base/errors.ts";
 import { wordHint } from "../base/nearest-word.ts";
 import { quoted } from "../base/quote.ts";
 import { type Address, parseAddress, parseBridge } from "../bridge/address.ts";
-import { type AccessWord, accessWords, type ScopeWord, scopeWords } from "../landlock/options.ts";
+import {
+  type AccessWord,
+  accessWords,
+  type LogWord,
+  logWords,
+  type ScopeWord,
+  scopeWords,
+} from "../landlock/options.ts";
+import type { QuietRequest } from "../landlock/request.ts";
 import { pathMismatch } from "../plan/schema.ts";
 import { type GivenOptions, type OptionName, splitCommandLine } from "./command-line.ts";
 import {
@@ -149,10 +157,15 @@ function landlock(given: GivenOptions): LandlockAnswer {
     unixSockets: given.many("unix").map((path) => absolute(path, "--unix")),
     bindTcp: given.many("bind-tcp").map((port) => integer(port, 0, 65535, "--bind-tcp")),
     connectTcp: given.many("connect-tcp").map((port) => integer(port, 1, 65535, "--connect-tcp")),
+    bindUdp: given.many("bind-udp").map((port) => integer(port, 0, 65535, "--bind-udp")),
+    connectUdp: given.many("connect-udp").map((port) => integer(port, 1, 65535, "--connect-udp")),
     scopes: given.many("scope").map((scope): ScopeWord => oneOf(scope, scopeWords, "--scope")),
+    quiet: quietRequest(given.many("quiet")),
+    log: given.many("landlock-log").map((word): LogWord => oneOf(word, logWords, "--landlock-log")),
     denied: [],
   };
-  return landlockAnswer({ mode, request, ignoreMissing: given.has("ignore-missing") }, "--landlock");
+  const names = { mode: "--landlock", quiet: "--quiet", log: "--landlock-log", scopes: "--scope" };
+  return landlockAnswer({ mode, request, ignoreMissing: given.has("ignore-missing") }, names);
 }
 
 function variable(assignment: string): Variable {
@@ -169,6 +182,22 @@ export function variableName(name: string, where: string): string {
   if (equals !== -1) throw usage(where, "the name of a variable", `${name.slice(0, equals)}=…`);
   if (name === "") throw usage(where, "the name of a variable", name);
   return name;
+}
+
+/** Paths start with a slash, ports with a digit, and the rest has to be a scope. */
+function quietRequest(values: readonly string[]): QuietRequest {
+  const paths = values.filter((value) => value.startsWith("/"));
+  const ports = values.filter((value) => /^\d/.test(value));
+  const others = values.filter((value) => !paths.includes(value) && !ports.includes(value));
+  return {
+    paths: paths.map((path) => absolute(path, "--quiet")),
+    ports: ports.map((port) => integer(port, 0, 65535, "--quiet")),
+    scopes: others.map((word) => {
+      const scope = scopeWords.find((candidate) => candidate === word);
+      if (scope === undefined) throw usage("--quiet", `an absolute path, a port, ${scopeWords.join(" or ")}`, word);
+      return scope;
+    }),
+  };
 }
 
 function absolute(path: string, where: string): string {

@@ -7,7 +7,7 @@
  */
 import { addressPattern, parseAddress } from "../bridge/address.ts";
 import { maxBridges } from "../bridge/bridge-set.ts";
-import { accessWords, scopeWords } from "../landlock/options.ts";
+import { accessWords, logWords, scopeWords } from "../landlock/options.ts";
 import {
   absolutePath,
   checked,
@@ -83,6 +83,12 @@ const rule = record({
   path: required(absolutePath, "A file, or a directory with all beneath it."),
 });
 
+const quiet = record({
+  paths: optional(list(absolutePath), [], "Denials at these files and beneath these directories."),
+  ports: optional(list(integer(0, maxPort)), [], "Denials for these ports."),
+  scopes: optional(list(word(scopeWords)), [], "Denials by these scopes."),
+});
+
 export const planSchema = record({
   version: required(exactly(1), "The version of this format."),
   bridges: optional(list(bridge, maxBridges), [], "Relays that the program reaches at their listeners."),
@@ -110,7 +116,15 @@ export const planSchema = record({
     "TCP ports to listen on, and no other; 0 is any that the kernel picks.",
   ),
   connectTcp: optional(list(integer(1, maxPort)), [], "TCP ports to connect to, and no other but those of bridges."),
+  bindUdp: optional(
+    list(integer(0, maxPort)),
+    [],
+    "UDP ports to receive on, and no other; 0 is any that the kernel picks.",
+  ),
+  connectUdp: optional(list(integer(1, maxPort)), [], "UDP ports to send to, and no other."),
   scopes: optional(list(word(scopeWords)), [], "What ends at the sandbox: signals, abstract Unix sockets."),
+  quiet: optional(quiet, {}, "What the kernel's audit log leaves out."),
+  landlockLog: optional(list(word(logWords)), [], "Flags of landlock_restrict_self(2) for the kernel's audit log."),
   landlock: optional(word(landlockModes), "required", "What to do when the kernel has less Landlock than is needed."),
   ignoreMissing: optional(flag, false, "Whether rules for paths that do not exist are skipped."),
   seccomp: optional(word(seccompModes), "default", "The system call filter."),

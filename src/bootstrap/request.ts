@@ -118,12 +118,49 @@ export function environmentRequest(request: EnvironmentRequest, names: NamedVari
   });
 }
 
+/** What the user knows the parts of a LandlockAnswer by. */
+interface LandlockNames {
+  readonly mode: string;
+  readonly quiet: string;
+  readonly log: string;
+  readonly scopes: string;
+}
+
 /** `off` beside rules is a contradiction; what the user meant is not ours to guess. Throws FENCE_USAGE. */
-export function landlockAnswer(answer: LandlockAnswer, where: string): LandlockAnswer {
-  const { rules, unixSockets, bindTcp, connectTcp, scopes } = answer.request;
-  const isEmpty = [rules, unixSockets, bindTcp, connectTcp, scopes].every(({ length }) => length === 0);
-  if (answer.mode !== "off" || isEmpty) return answer;
-  throw new FenceError("FENCE_USAGE", `${where}=off must stand without Landlock rules, got some`, {
+export function landlockAnswer(answer: LandlockAnswer, names: LandlockNames): LandlockAnswer {
+  const { request, mode } = answer;
+  const hasRules = deniesFiles(request) || deniesPorts(request) || request.scopes.length > 0;
+  refuseLonelyQuiet(request, names);
+  if (request.log.length > 0 && !hasRules) throw lonely(names.log, "a Landlock rule");
+  if (mode !== "off" || !hasRules) return answer;
+  throw new FenceError("FENCE_USAGE", `${names.mode}=off must stand without Landlock rules, got some`, {
     hint: "remove the rules for files, ports, Unix sockets and scopes, or leave Landlock on",
+  });
+}
+
+/** A quiet rule concerns denials: where nothing is denied it is a mistake, and the kernel refuses it too. */
+function refuseLonelyQuiet(request: RulesetRequest, names: LandlockNames): void {
+  const { paths, ports, scopes } = request.quiet;
+  const [path] = paths;
+  const [port] = ports;
+  const scope = scopes.find((word) => !request.scopes.includes(word));
+  if (path !== undefined && !deniesFiles(request)) {
+    throw lonely(`${names.quiet} ${quoted(path)}`, "a rule for files or Unix sockets");
+  }
+  if (port !== undefined && !deniesPorts(request)) throw lonely(`${names.quiet} ${port}`, "a rule for ports");
+  if (scope !== undefined) throw lonely(`${names.quiet} ${scope}`, `${names.scopes} ${scope}`);
+}
+
+function deniesFiles({ rules, unixSockets }: RulesetRequest): boolean {
+  return rules.length + unixSockets.length > 0;
+}
+
+function deniesPorts({ bindTcp, connectTcp, bindUdp, connectUdp }: RulesetRequest): boolean {
+  return bindTcp.length + connectTcp.length + bindUdp.length + connectUdp.length > 0;
+}
+
+function lonely(what: string, beside: string): FenceError {
+  return new FenceError("FENCE_USAGE", `${what} must stand beside ${beside}`, {
+    hint: "it is about how the kernel logs what is denied, and denies nothing itself",
   });
 }

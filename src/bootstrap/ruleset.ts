@@ -9,6 +9,7 @@ import type { BridgeAddresses } from "../bridge/address.ts";
 import { maskOf } from "../landlock/abi.ts";
 import type { RulesetRequest } from "../landlock/request.ts";
 import { chooseRuleset, type RulesetChoice } from "../landlock/ruleset.ts";
+import type { FilterAddition } from "../seccomp/default-filter.ts";
 import type { Addon } from "../sys/addon.ts";
 import { enoent, newRuleset } from "./new-ruleset.ts";
 import type { LandlockAnswer } from "./request.ts";
@@ -19,6 +20,10 @@ export interface EnforcedRuleset {
   readonly choice: RulesetChoice;
   /** -1 when there is nothing to enforce. */
   readonly fd: number;
+  /** For landlock_restrict_self(2). */
+  readonly restrictFlags: number;
+  /** What the program's seccomp filter has to deny besides, so that the ruleset cannot be passed by. */
+  readonly filterAdditions: readonly FilterAddition[];
   /** Rules whose path does not exist, skipped because the user said so. */
   readonly skipped: readonly string[];
 }
@@ -34,9 +39,14 @@ export function makeRuleset(
   programPid: () => number,
 ): EnforcedRuleset {
   const choice = chooseRuleset(withBridges(answer.request, bridges), addon.landlockAbi(), answer.mode);
-  if (choice.kind !== "ruleset") return { choice, fd: noDescriptor, skipped: [] };
+  if (choice.kind !== "ruleset") {
+    return { choice, fd: noDescriptor, restrictFlags: 0, filterAdditions: [], skipped: [] };
+  }
   const opened = (path: string) => forProgram(path, programPid);
-  return { choice, ...newRuleset(addon, choice, { opened, skips: answer.ignoreMissing ? [enoent] : [] }) };
+  const made = newRuleset(addon, choice, { opened, skips: answer.ignoreMissing ? [enoent] : [] });
+  const { restrictFlags } = choice;
+  const filterAdditions: readonly FilterAddition[] = choice.handled.includes("CONNECT_TCP") ? ["tcp-detours"] : [];
+  return { choice, restrictFlags, filterAdditions, ...made };
 }
 
 /** The program may use the bridges it was given: where an area is denied, their listeners are allowed. */

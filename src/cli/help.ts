@@ -45,8 +45,8 @@ Network:
   --no-all-proxy           do not announce ALL_PROXY
 Environment and directory:
   --env NAME=VALUE  --unset-env NAME  --clear-env  --chdir DIR
-Landlock (any file rule makes every other file inaccessible, any TCP port every
-other port; all but the last two are repeatable):
+Landlock (any file rule makes every other file inaccessible, any TCP or UDP port
+every other port of its kind; all but the last two are repeatable):
   --ro PATH                read files and directories
   --rox PATH               ... and execute
   --rw PATH                read and write
@@ -54,8 +54,13 @@ other port; all but the last two are repeatable):
   --unix PATH              connect to Unix sockets beneath PATH and to no other
   --bind-tcp PORT          listen on this TCP port
   --connect-tcp PORT       connect to this TCP port
+  --bind-udp PORT          receive on this UDP port
+  --connect-udp PORT       send to this UDP port
   --scope signal|abstract-unix
                            signals, abstract Unix sockets: only in the sandbox
+  --quiet PATH|PORT|SCOPE  leave its denials out of the kernel's audit log
+  --landlock-log same-exec-off|new-exec-on|subdomains-off
+                           what else that log has, landlock_restrict_self(2)
   --landlock required|best-effort|off
                            when the kernel cannot (default: required)
   --ignore-missing         skip rules whose PATH does not exist

@@ -24,7 +24,7 @@ export function bridgeRequest({ unixSockets, tcpPorts }: BridgeTargets): Ruleset
     ...emptyRequest,
     unixSockets: [...new Set(unixSockets.map((path) => dirname(path)))],
     connectTcp: tcpPorts,
-    denied: ["files", "unix-sockets", "tcp", "signal", "abstract-unix"],
+    denied: ["files", "unix-sockets", "tcp", "udp", "signal", "abstract-unix"],
   };
 }
 

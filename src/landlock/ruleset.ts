@@ -2,12 +2,13 @@
  * Chooses the Landlock ruleset for one ABI.
  *
  * Runs:     host and sandbox. Pure.
- * Promises: grants nothing that no rule names, and takes nothing that no option denies; lists every right that the
- *           kernel is too old for, or throws FENCE_LANDLOCK_ABI when the mode is `required`.
+ * Promises: grants nothing that no rule names (but for the local port of who sends by UDP), and takes nothing that no
+ *           option denies; lists every right that the kernel is too old for, or throws FENCE_LANDLOCK_ABI when the mode
+ *           is `required`.
  * Source:   https://docs.kernel.org/userspace-api/landlock.html
  */
 import { FenceError } from "../base/errors.ts";
-import { linuxOf, maskOf, type RightName, rightOf, rights } from "./abi.ts";
+import { linuxOf, maskOf, type RightKind, type RightName, rightOf, rights } from "./abi.ts";
 import { areaRights } from "./options.ts";
 import { type Cause, type RulesetRequest, type Wish, wishesOf } from "./request.ts";
 
@@ -26,6 +27,8 @@ export interface PathRule {
   readonly directoryAccess: number;
   /** What to allow when it is anything else, where the kernel takes fewer rights. 0: no rule is possible. */
   readonly fileAccess: number;
+  /** Denials here are left out of the kernel's audit log; a rule may do only that. */
+  readonly quiet: boolean;
   /** Who named the path. */
   readonly causes: readonly Cause[];
 }
@@ -33,13 +36,14 @@ export interface PathRule {
 export interface PortRule {
   readonly port: number;
   readonly access: number;
+  readonly quiet: boolean;
 }
 
 interface Facts {
   readonly mode: LandlockMode;
   /** The kernel's, 0 when it has no Landlock. It may be newer than the table, of which all is then used. */
   readonly abi: number;
-  /** To be denied, but allowed by this kernel: protection that is gone. */
+  /** To be denied, but allowed by this kernel: protection that is gone. And what was to change its audit log. */
   readonly dropped: readonly MissingRight[];
   /** To be allowed, but denied by this kernel: no protection is gone, the program may miss it. */
   readonly unavailable: readonly MissingRight[];
@@ -51,6 +55,12 @@ export interface Ruleset extends Facts {
   readonly handledFs: number;
   readonly handledNet: number;
   readonly scoped: number;
+  /** Of what is handled, what a quiet rule keeps out of the audit log; scopes need no rule. */
+  readonly quietFs: number;
+  readonly quietNet: number;
+  readonly quietScoped: number;
+  /** For landlock_restrict_self(2). */
+  readonly restrictFlags: number;
   readonly paths: readonly PathRule[];
   readonly ports: readonly PortRule[];
 }
@@ -70,9 +80,11 @@ export function chooseRuleset(request: RulesetRequest, kernelAbi: number, mode: 
 
   const wishes = [...asked, ...renamesLeftAlone(asked, abi)];
   const wanted = new Set(wishes.flatMap((wish) => [...areaRights[wish.area], ...wish.grants]));
-  const handled = rights.filter(({ name, firstAbi }) => firstAbi <= abi && wanted.has(name)).map(({ name }) => name);
+  const known = rights.filter(({ name, firstAbi }) => firstAbi <= abi && wanted.has(name));
+  const handled = known.filter(({ kind }) => isHandled.has(kind)).map(({ name }) => name);
   const facts = { mode, abi, dropped, unavailable };
   if (handled.length === 0) return { kind: "none", ...facts };
+  const names = known.map(({ name }) => name);
   return {
     kind: "ruleset",
     ...facts,
@@ -80,8 +92,27 @@ export function chooseRuleset(request: RulesetRequest, kernelAbi: number, mode: 
     handledFs: maskOf("fs", handled),
     handledNet: maskOf("net", handled),
     scoped: maskOf("scope", handled),
-    paths: pathRules(wishes, handled),
-    ports: portRules(wishes, handled),
+    restrictFlags: maskOf("restrict-flag", names),
+    ...rulesOf(wishes, handled, names.includes("QUIET")),
+  };
+}
+
+/** The kinds of what a ruleset denies. */
+const isHandled: ReadonlySet<RightKind> = new Set<RightKind>(["fs", "net", "scope"]);
+
+/** The kernel takes a quiet rule only in a ruleset that has something to be quiet about. */
+function rulesOf(wishes: readonly Wish[], handled: readonly RightName[], knowsQuiet: boolean) {
+  const quiet = knowsQuiet ? wishes.filter(({ area }) => area === "quiet") : [];
+  const about = (kind: Wish["on"]["kind"]) => quiet.some(({ on }) => on.kind === kind);
+  const quietFs = about("path") ? maskOf("fs", handled) : 0;
+  const quietNet = about("port") ? maskOf("net", handled) : 0;
+  const scopes = quiet.flatMap(({ on }) => (on.kind === "scope" ? areaRights[on.scope] : []));
+  return {
+    quietFs,
+    quietNet,
+    quietScoped: maskOf("scope", scopes) & maskOf("scope", handled),
+    paths: pathRules(wishes, handled, quietFs !== 0),
+    ports: portRules(wishes, handled, quietNet !== 0),
   };
 }
 
@@ -114,23 +145,25 @@ function missing(
 }
 
 /** One rule a path: what any option grants on it, as far as it is handled. */
-function pathRules(wishes: readonly Wish[], handled: readonly RightName[]): readonly PathRule[] {
+function pathRules(wishes: readonly Wish[], handled: readonly RightName[], canBeQuiet: boolean): readonly PathRule[] {
   const named = wishes.flatMap(({ on, ...wish }) => (on.kind === "path" ? [{ path: on.path, ...wish }] : []));
   return [...Map.groupBy(named, ({ path }) => path)].flatMap(([path, same]) => {
     const granted = handled.filter((right) => same.some(({ grants }) => grants.includes(right)));
-    if (granted.length === 0) return [];
+    const quiet = canBeQuiet && same.some(({ area }) => area === "quiet");
+    if (granted.length === 0 && !quiet) return [];
     const onAnyFile = granted.filter((right) => rightOf(right).rule === "any-file");
     const causes = [...new Set(same.map(({ cause }) => cause))];
-    return { path, directoryAccess: maskOf("fs", granted), fileAccess: maskOf("fs", onAnyFile), causes };
+    return { path, directoryAccess: maskOf("fs", granted), fileAccess: maskOf("fs", onAnyFile), quiet, causes };
   });
 }
 
 /** One rule a port. */
-function portRules(wishes: readonly Wish[], handled: readonly RightName[]): readonly PortRule[] {
-  const named = wishes.flatMap(({ on, grants }) => (on.kind === "port" ? [{ port: on.port, grants }] : []));
+function portRules(wishes: readonly Wish[], handled: readonly RightName[], canBeQuiet: boolean): readonly PortRule[] {
+  const named = wishes.flatMap(({ on, ...wish }) => (on.kind === "port" ? [{ port: on.port, ...wish }] : []));
   return [...Map.groupBy(named, ({ port }) => port)].flatMap(([port, same]) => {
     const granted = handled.filter((right) => same.some(({ grants }) => grants.includes(right)));
-    return granted.length === 0 ? [] : { port, access: maskOf("net", granted) };
+    const quiet = canBeQuiet && same.some(({ area }) => area === "quiet");
+    return granted.length === 0 && !quiet ? [] : { port, access: maskOf("net", granted), quiet };
   });
 }
 

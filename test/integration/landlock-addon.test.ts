@@ -65,6 +65,14 @@ describe("a ruleset", () => {
     kept(addon.landlockCreateRuleset(maskOf("fs", known), maskOf("net", known), maskOf("scope", known)));
   });
 
+  test("may say what the audit log leaves out, from ABI 10 on; an older kernel refuses it", () => {
+    const scoped = kernelAbi >= 6 ? maskOf("scope", ["SIGNAL"]) : 0;
+    const result = addon.landlockCreateRuleset(readFile, 0, scoped, readFile, 0, scoped);
+    if (kernelAbi < 10) return expect(named(result)).toBe("E2BIG");
+    kept(result);
+    expect(named(addon.landlockCreateRuleset(readFile, 0, 0, readDirectory, 0, 0))).toBe("EINVAL");
+  });
+
   test("with a right of the next ABI is refused", () => {
     for (const { kind, name, firstAbi } of rights) {
       if (firstAbi <= kernelAbi || kind === "restrict-flag" || kind === "rule-flag") continue;
@@ -84,6 +92,22 @@ describe("a rule", () => {
     const file = openPath(process.execPath);
     expect(named(addon.landlockAddPathRule(ruleset, file, readDirectory))).toBe("EINVAL");
     expect(named(addon.landlockAddPathRule(ruleset, file, readFile))).toBe("ok");
+  });
+
+  test("may be quiet from ABI 10 on, also without rights; an older kernel refuses it", () => {
+    const quiet = maskOf("rule-flag", ["QUIET"]);
+    if (kernelAbi < 10) {
+      expect(named(addon.landlockAddPathRule(newRuleset(), openPath("/"), readFile, quiet))).toBe("EINVAL");
+      return;
+    }
+    const ruleset = kept(addon.landlockCreateRuleset(readFile, 0, 0, readFile, 0, 0));
+    expect(named(addon.landlockAddPathRule(ruleset, openPath("/"), 0, quiet))).toBe("ok");
+    expect(named(addon.landlockAddPathRule(newRuleset(), openPath("/"), 0, quiet))).toBe("EINVAL");
+  });
+
+  test("with a flag that no kernel knows is refused", () => {
+    expect(named(addon.landlockAddPathRule(newRuleset(), openPath("/"), readFile, 2 ** 31))).toBe("EINVAL");
+    expect(named(addon.landlockAddPortRule(newRuleset(), 80, 1, 2 ** 31))).toBe("EINVAL");
   });
 
   test("without rights is refused", () => {
@@ -148,6 +172,10 @@ describe("an argument of the wrong type or range throws a TypeError", () => {
     ["a mask that is no number", () => addon.landlockCreateRuleset(Number.NaN, 0, 0)],
     ["a port of more than 32 bits", () => addon.landlockAddPortRule(0, 2 ** 32 + 80, 1)],
     ["a descriptor of more than 32 bits", () => addon.closeDescriptor(2 ** 40)],
+    ["a quiet mask that is no integer", () => addon.landlockCreateRuleset(1, 0, 0, 0.5)],
+    ["a flag of more than 32 bits", () => addon.landlockAddPathRule(0, 0, 1, 2 ** 32)],
+    // @ts-expect-error
+    ["a null for a mask that may be left out", () => addon.landlockCreateRuleset(1, 0, 0, null)],
     // @ts-expect-error
     ["a missing argument", () => addon.landlockCreateRuleset(1, 0)],
     // @ts-expect-error

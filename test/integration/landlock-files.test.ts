@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { maskOf } from "../../src/landlock/abi.ts";
+import { logWords } from "../../src/landlock/options.ts";
 import { kernelAbi, needsAbi, outcomesOf, outcomesUnder } from "./landlock/outcomes.ts";
 
 describe("--ro", () => {
@@ -177,7 +178,11 @@ test.for([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])("the ruleset for ABI %i is accepted an
       unixSockets: [`${files}/b`],
       bindTcp: [0],
       connectTcp: [443],
+      bindUdp: [0],
+      connectUdp: [53],
       scopes: ["signal", "abstract-unix"],
+      quiet: { paths: [files], ports: [443], scopes: ["signal"] },
+      log: logWords,
     }),
     (files) => [
       ["write", `${files}/a/file`],

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { chooseBridgeRuleset } from "../../src/landlock/bridge-ruleset.ts";
+import { logWords } from "../../src/landlock/options.ts";
 import { kernelAbi, needsAbi, outcomesOf, outcomesUnder } from "./landlock/outcomes.ts";
 
 async function listen(
@@ -79,6 +80,82 @@ describe("TCP", () => {
       { abi: 3 },
     );
     expect(outcomes).toEqual({ free: ["ok"], fenced: ["ok"] });
+  });
+});
+
+describe("UDP", () => {
+  test("--connect-udp allows to send to its port and to no other", async (context) => {
+    needsAbi(10, context);
+    const { free, fenced } = await outcomesOf(
+      () => ({ connectUdp: [53] }),
+      () => [
+        ["sendUdp", 53],
+        ["sendUdp", 54],
+        ["bindUdp", 0],
+      ],
+    );
+    expect(free).toEqual(["ok", "ok", "ok"]);
+    expect(fenced).toEqual(["ok", "EACCES", "ok"]);
+  });
+
+  test("--bind-udp 0 allows a port that the kernel chooses, and no sending", async (context) => {
+    needsAbi(10, context);
+    const outcomes = await outcomesOf(
+      () => ({ bindUdp: [0] }),
+      () => [
+        ["bindUdp", 0],
+        ["sendUdp", 53],
+      ],
+    );
+    expect(outcomes).toEqual({ free: ["ok", "ok"], fenced: ["ok", "EACCES"] });
+  });
+
+  test("the TCP options leave it alone", async (context) => {
+    needsAbi(4, context);
+    const outcomes = await outcomesOf(
+      () => ({ connectTcp: [80] }),
+      () => [
+        ["bindUdp", 0],
+        ["sendUdp", 53],
+      ],
+    );
+    expect(outcomes).toEqual({ free: ["ok", "ok"], fenced: ["ok", "ok"] });
+  });
+});
+
+describe("the audit log", () => {
+  test.for(logWords)("--landlock-log %s is accepted and denies as without it", async (word, context) => {
+    needsAbi(7, context);
+    const outcomes = await outcomesOf(
+      (files) => ({ rules: [{ access: "ro", path: `${files}/a` }], log: [word] }),
+      (files) => [
+        ["read", `${files}/a/file`],
+        ["read", `${files}/b/file`],
+      ],
+    );
+    expect(outcomes).toEqual({ free: ["ok", "ok"], fenced: ["ok", "EACCES"] });
+  });
+
+  test("--quiet is accepted for paths, ports and scopes, and denies as without it", async (context) => {
+    needsAbi(10, context);
+    const port = await openPort();
+    const outcomes = await outcomesOf(
+      (files) => ({
+        rules: [{ access: "ro", path: `${files}/a` }],
+        connectTcp: [1],
+        scopes: ["signal"],
+        quiet: { paths: [`${files}/a`, `${files}/b`, `${files}/file`], ports: [port], scopes: ["signal"] },
+      }),
+      (files) => [
+        ["read", `${files}/a/file`],
+        ["read", `${files}/b/file`],
+        ["read", `${files}/file`],
+        ["connectTcp", port],
+        ["signal", process.pid],
+      ],
+    );
+    expect(outcomes.free).toEqual(Array(5).fill("ok"));
+    expect(outcomes.fenced).toEqual(["ok", "EACCES", "EACCES", "EACCES", "EPERM"]);
   });
 });
 

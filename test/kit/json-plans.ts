@@ -9,6 +9,7 @@ import { FenceError } from "../../src/base/errors.ts";
 import { parseJsonPlan, planText } from "../../src/bootstrap/json-plan.ts";
 import type { ProgramRequest } from "../../src/bootstrap/request.ts";
 import { resourceLimits } from "../../src/bootstrap/resource-limits.ts";
+import { logWords, scopeWords } from "../../src/landlock/options.ts";
 import type { Json } from "../../src/plan/schema.ts";
 
 export const noProgram: ProgramRequest = { kind: "original", first: 4, argv: [] };
@@ -63,7 +64,15 @@ const sayings = fc.record({
   unixSockets: fc.array(path, { maxLength: 2 }),
   bindTcp: fc.array(fc.nat({ max: 65535 }), { maxLength: 2 }),
   connectTcp: fc.array(port, { maxLength: 2 }),
-  scopes: fc.array(fc.constantFrom("signal", "abstract-unix"), { maxLength: 2 }),
+  bindUdp: fc.array(fc.nat({ max: 65535 }), { maxLength: 2 }),
+  connectUdp: fc.array(port, { maxLength: 2 }),
+  scopes: fc.array(fc.constantFrom(...scopeWords), { maxLength: 2 }),
+  quiet: fc.record({
+    paths: fc.array(path, { maxLength: 1 }),
+    ports: fc.array(fc.nat({ max: 65535 }), { maxLength: 1 }),
+    scopes: fc.array(fc.constantFrom(...scopeWords), { maxLength: 1 }),
+  }),
+  landlockLog: fc.array(fc.constantFrom(...logWords), { maxLength: 2 }),
   landlock: fc.constantFrom("required", "best-effort", "off"),
   ignoreMissing: fc.boolean(),
   seccomp: fc.constantFrom("default", "off"),
@@ -74,10 +83,37 @@ type Saying = typeof sayings extends fc.Arbitrary<infer T> ? T : never;
 
 /** Landlock is on wherever there is a rule. */
 export const bothSay = sayings.map((saying): Saying => {
-  const { rules, unixSockets, bindTcp, connectTcp, scopes } = saying;
-  const hasRules = [rules, unixSockets, bindTcp, connectTcp, scopes].some(({ length }) => length > 0);
-  return hasRules && saying.landlock === "off" ? { ...saying, landlock: "required" } : saying;
+  const { files, ports, scopes } = denialsOf(saying);
+  const hasRules = files + ports + scopes.length > 0;
+  return withoutLonely(hasRules && saying.landlock === "off" ? { ...saying, landlock: "required" } : saying);
 });
+
+/** How many rules there are for files and for ports, and the scopes. */
+function denialsOf(saying: Partial<Saying>) {
+  const { rules = [], unixSockets = [], bindTcp = [], connectTcp = [], bindUdp = [], connectUdp = [] } = saying;
+  return {
+    files: rules.length + unixSockets.length,
+    ports: bindTcp.length + connectTcp.length + bindUdp.length + connectUdp.length,
+    scopes: saying.scopes ?? [],
+  };
+}
+
+/** Quiet is only what can be denied, and logs are of something. */
+function withoutLonely<S extends Partial<Saying>>(saying: S): S {
+  const { files, ports, scopes } = denialsOf(saying);
+  const { quiet, landlockLog } = saying;
+  return {
+    ...saying,
+    ...(quiet !== undefined && {
+      quiet: {
+        paths: files > 0 ? quiet.paths : [],
+        ports: ports > 0 ? quiet.ports : [],
+        scopes: quiet.scopes.filter((scope) => scopes.includes(scope)),
+      },
+    }),
+    ...(landlockLog !== undefined && { landlockLog: files + ports + scopes.length > 0 ? landlockLog : [] }),
+  };
+}
 
 type Plan = Readonly<Record<string, Json>>;
 
@@ -106,6 +142,10 @@ export function asOptions(saying: Saying): string[] {
     ...many("unix", saying.unixSockets),
     ...many("bind-tcp", saying.bindTcp),
     ...many("connect-tcp", saying.connectTcp),
+    ...many("bind-udp", saying.bindUdp),
+    ...many("connect-udp", saying.connectUdp),
+    ...many("quiet", [...saying.quiet.paths, ...saying.quiet.ports, ...saying.quiet.scopes]),
+    ...many("landlock-log", saying.landlockLog),
     ...many("scope", saying.scopes),
     ...one("landlock", saying.landlock),
     ...flag("ignore-missing", saying.ignoreMissing),
@@ -139,11 +179,10 @@ export const wholePlans: fc.Arbitrary<Plan> = fc
     }),
     fc.nat(),
   )
-  .map(([shared, own, kept]) =>
-    Object.fromEntries(
-      Object.entries({ ...shared, ...own }).filter(([key], i) => alwaysThere.includes(key) || (kept >>> i) & 1),
-    ),
-  );
+  .map(([shared, own, kept]) => {
+    const all = Object.entries({ ...shared, ...own });
+    return withoutLonely(Object.fromEntries(all.filter(([key], i) => alwaysThere.includes(key) || (kept >>> i) & 1)));
+  });
 
 /** What is right somewhere, or nowhere. */
 const anything: fc.Arbitrary<Json> = fc.oneof(

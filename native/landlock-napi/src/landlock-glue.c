@@ -35,6 +35,31 @@ static int read_uint(napi_env env, napi_value value, uint32_t *result)
 	return 0;
 }
 
+/*
+ * Reads @needed to @count arguments; the others become undefined. Returns 0, or -1 with a TypeError pending.
+ */
+static int read_args(napi_env env, napi_callback_info info, size_t needed, size_t count, napi_value *args)
+{
+	size_t given = count;
+
+	if (napi_get_cb_info(env, info, &given, args, NULL, NULL) != napi_ok || given < needed) {
+		glue_type_error(env, "expected more arguments");
+		return -1;
+	}
+	return 0;
+}
+
+/* As read_uint(); undefined is 0. */
+static int read_optional_uint(napi_env env, napi_value value, uint32_t *result)
+{
+	napi_valuetype type;
+
+	*result = 0;
+	if (napi_typeof(env, value, &type) == napi_ok && type == napi_undefined)
+		return 0;
+	return read_uint(env, value, result);
+}
+
 static napi_value landlock_abi(napi_env env, napi_callback_info info)
 {
 	(void)info; /* no arguments */
@@ -49,41 +74,46 @@ static napi_value landlock_errata(napi_env env, napi_callback_info info)
 
 static napi_value landlock_create_ruleset(napi_env env, napi_callback_info info)
 {
-	napi_value args[3];
-	uint32_t handled_fs;
-	uint32_t handled_net;
-	uint32_t scoped;
+	napi_value args[6];
+	struct fence_landlock_masks masks;
 
-	if (glue_args(env, info, 3, args) != 0 || read_uint(env, args[0], &handled_fs) != 0 ||
-	    read_uint(env, args[1], &handled_net) != 0 || read_uint(env, args[2], &scoped) != 0)
+	if (read_args(env, info, 3, 6, args) != 0 || read_uint(env, args[0], &masks.handled_fs) != 0 ||
+	    read_uint(env, args[1], &masks.handled_net) != 0 || read_uint(env, args[2], &masks.scoped) != 0 ||
+	    read_optional_uint(env, args[3], &masks.quiet_fs) != 0 ||
+	    read_optional_uint(env, args[4], &masks.quiet_net) != 0 ||
+	    read_optional_uint(env, args[5], &masks.quiet_scoped) != 0)
 		return NULL;
-	return glue_number(env, fence_landlock_create_ruleset(handled_fs, handled_net, scoped));
+	return glue_number(env, fence_landlock_create_ruleset(&masks));
 }
 
 static napi_value landlock_add_path_rule(napi_env env, napi_callback_info info)
 {
-	napi_value args[3];
+	napi_value args[4];
 	int32_t ruleset_fd;
 	int32_t parent_fd;
 	uint32_t allowed_access;
+	uint32_t flags;
 
-	if (glue_args(env, info, 3, args) != 0 || read_int(env, args[0], &ruleset_fd) != 0 ||
-	    read_int(env, args[1], &parent_fd) != 0 || read_uint(env, args[2], &allowed_access) != 0)
+	if (read_args(env, info, 3, 4, args) != 0 || read_int(env, args[0], &ruleset_fd) != 0 ||
+	    read_int(env, args[1], &parent_fd) != 0 || read_uint(env, args[2], &allowed_access) != 0 ||
+	    read_optional_uint(env, args[3], &flags) != 0)
 		return NULL;
-	return glue_number(env, fence_landlock_add_path_rule(ruleset_fd, parent_fd, allowed_access));
+	return glue_number(env, fence_landlock_add_path_rule(ruleset_fd, parent_fd, allowed_access, flags));
 }
 
 static napi_value landlock_add_port_rule(napi_env env, napi_callback_info info)
 {
-	napi_value args[3];
+	napi_value args[4];
 	int32_t ruleset_fd;
 	uint32_t port;
 	uint32_t allowed_access;
+	uint32_t flags;
 
-	if (glue_args(env, info, 3, args) != 0 || read_int(env, args[0], &ruleset_fd) != 0 ||
-	    read_uint(env, args[1], &port) != 0 || read_uint(env, args[2], &allowed_access) != 0)
+	if (read_args(env, info, 3, 4, args) != 0 || read_int(env, args[0], &ruleset_fd) != 0 ||
+	    read_uint(env, args[1], &port) != 0 || read_uint(env, args[2], &allowed_access) != 0 ||
+	    read_optional_uint(env, args[3], &flags) != 0)
 		return NULL;
-	return glue_number(env, fence_landlock_add_port_rule(ruleset_fd, port, allowed_access));
+	return glue_number(env, fence_landlock_add_port_rule(ruleset_fd, port, allowed_access, flags));
 }
 
 static napi_value landlock_restrict_self(napi_env env, napi_callback_info info)

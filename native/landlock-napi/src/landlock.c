@@ -25,9 +25,9 @@ static int create_ruleset(const struct landlock_ruleset_attr *attr, size_t size,
 	return result == -1 ? -errno : (int)result;
 }
 
-static int add_rule(int ruleset_fd, enum landlock_rule_type type, const void *attr)
+static int add_rule(int ruleset_fd, enum landlock_rule_type type, const void *attr, uint32_t flags)
 {
-	if (syscall(__NR_landlock_add_rule, ruleset_fd, type, attr, 0) == -1)
+	if (syscall(__NR_landlock_add_rule, ruleset_fd, type, attr, flags) == -1)
 		return -errno;
 	return 0;
 }
@@ -42,41 +42,46 @@ int fence_landlock_errata(void)
 	return create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_ERRATA);
 }
 
-int fence_landlock_create_ruleset(uint32_t handled_fs, uint32_t handled_net, uint32_t scoped)
+int fence_landlock_create_ruleset(const struct fence_landlock_masks *masks)
 {
 	const struct landlock_ruleset_attr attr = {
-		.handled_access_fs = handled_fs,
-		.handled_access_net = handled_net,
-		.scoped = scoped,
+		.handled_access_fs = masks->handled_fs,
+		.handled_access_net = masks->handled_net,
+		.scoped = masks->scoped,
+		.quiet_access_fs = masks->quiet_fs,
+		.quiet_access_net = masks->quiet_net,
+		.quiet_scoped = masks->quiet_scoped,
 	};
 	/* An older kernel knows a shorter structure: stop before the first field that only says 0. */
 	size_t size = offsetof(struct landlock_ruleset_attr, handled_access_net);
 
-	if (handled_net != 0)
+	if (masks->handled_net != 0)
 		size = offsetof(struct landlock_ruleset_attr, scoped);
-	if (scoped != 0)
+	if (masks->scoped != 0)
 		size = offsetof(struct landlock_ruleset_attr, quiet_access_fs);
+	if ((masks->quiet_fs | masks->quiet_net | masks->quiet_scoped) != 0)
+		size = sizeof(attr);
 	return create_ruleset(&attr, size, 0);
 }
 
-int fence_landlock_add_path_rule(int ruleset_fd, int parent_fd, uint32_t allowed_access)
+int fence_landlock_add_path_rule(int ruleset_fd, int parent_fd, uint32_t allowed_access, uint32_t flags)
 {
 	const struct landlock_path_beneath_attr attr = {
 		.allowed_access = allowed_access,
 		.parent_fd = parent_fd,
 	};
 
-	return add_rule(ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &attr);
+	return add_rule(ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &attr, flags);
 }
 
-int fence_landlock_add_port_rule(int ruleset_fd, uint32_t port, uint32_t allowed_access)
+int fence_landlock_add_port_rule(int ruleset_fd, uint32_t port, uint32_t allowed_access, uint32_t flags)
 {
 	const struct landlock_net_port_attr attr = {
 		.allowed_access = allowed_access,
 		.port = port,
 	};
 
-	return add_rule(ruleset_fd, LANDLOCK_RULE_NET_PORT, &attr);
+	return add_rule(ruleset_fd, LANDLOCK_RULE_NET_PORT, &attr, flags);
 }
 
 int fence_landlock_restrict_self(int ruleset_fd, uint32_t flags)

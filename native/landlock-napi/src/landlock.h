@@ -17,11 +17,21 @@ int fence_landlock_abi(void);
 /* Bit N-1 is set when erratum N is fixed. -EINVAL: the kernel is too old to say. */
 int fence_landlock_errata(void);
 
-/* A new ruleset's descriptor, close-on-exec. */
-int fence_landlock_create_ruleset(uint32_t handled_fs, uint32_t handled_net, uint32_t scoped);
+/* The masks of struct landlock_ruleset_attr; the rights of every ABI so far fit into 32 bits. */
+struct fence_landlock_masks {
+	uint32_t handled_fs;
+	uint32_t handled_net;
+	uint32_t scoped;
+	uint32_t quiet_fs;
+	uint32_t quiet_net;
+	uint32_t quiet_scoped;
+};
 
-int fence_landlock_add_path_rule(int ruleset_fd, int parent_fd, uint32_t allowed_access);
-int fence_landlock_add_port_rule(int ruleset_fd, uint32_t port, uint32_t allowed_access);
+/* A new ruleset's descriptor, close-on-exec. */
+int fence_landlock_create_ruleset(const struct fence_landlock_masks *masks);
+
+int fence_landlock_add_path_rule(int ruleset_fd, int parent_fd, uint32_t allowed_access, uint32_t flags);
+int fence_landlock_add_port_rule(int ruleset_fd, uint32_t port, uint32_t allowed_access, uint32_t flags);
 
 /* Restricts the calling thread and what it starts from now on. Cannot be undone. */
 int fence_landlock_restrict_self(int ruleset_fd, uint32_t flags);

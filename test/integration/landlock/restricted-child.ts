@@ -5,6 +5,7 @@
  * Promises: prints one JSON array with "ok" or the errno's name for each action.
  */
 import { spawnSync } from "node:child_process";
+import { createSocket, type Socket } from "node:dgram";
 import * as fs from "node:fs";
 import { connect, createServer } from "node:net";
 import { isatty } from "node:tty";
@@ -13,9 +14,15 @@ import addon from "landlock-napi/addon";
 import type { Ruleset } from "../../../src/landlock/ruleset.ts";
 
 /** What the kernel is told; a test may make one by hand. */
-export type Restriction = Pick<Ruleset, "handledFs" | "handledNet" | "scoped" | "ports"> & {
-  readonly paths: readonly Pick<Ruleset["paths"][number], "path" | "directoryAccess" | "fileAccess">[];
-};
+type Masks = Pick<Ruleset, "handledFs" | "handledNet" | "scoped">;
+type Audit = Pick<Ruleset, "quietFs" | "quietNet" | "quietScoped" | "restrictFlags">;
+type Rule = Pick<Ruleset["paths"][number], "path" | "directoryAccess" | "fileAccess"> & { readonly quiet?: boolean };
+type Port = Pick<Ruleset["ports"][number], "port" | "access"> & { readonly quiet?: boolean };
+
+export interface Restriction extends Masks, Partial<Audit> {
+  readonly paths: readonly Rule[];
+  readonly ports: readonly Port[];
+}
 
 export type Try = readonly [action: keyof typeof actions, ...operands: (string | number)[]];
 
@@ -42,8 +49,19 @@ const actions = {
   signal: (pid) => process.kill(Number(pid), "SIGURG"),
   bindTcp: (port) => settled(createServer().listen(Number(port), "127.0.0.1"), "listening"),
   connectTcp: (port) => settled(connect(Number(port), "127.0.0.1"), "connect"),
+  bindUdp: (port) => settled(datagramSocket().bind(Number(port), "127.0.0.1"), "listening"),
+  sendUdp: (port) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const done = (error: Error | null) => (error === null ? resolve() : reject(error));
+    datagramSocket().send("x", Number(port), "127.0.0.1", done);
+    return promise;
+  },
   connectUnix: (path) => settled(connect(text(path)), "connect"),
 } satisfies Record<string, (...operands: (string | number | undefined)[]) => unknown>;
+
+function datagramSocket(): Socket {
+  return createSocket("udp4");
+}
 
 function text(operand: string | number | undefined): string {
   return String(operand);
@@ -54,16 +72,20 @@ function settled(emitter: NodeJS.EventEmitter, event: string): Promise<void> {
 }
 
 function restrict(to: Restriction): void {
-  const ruleset = checked("create", addon.landlockCreateRuleset(to.handledFs, to.handledNet, to.scoped));
-  for (const { path, directoryAccess, fileAccess } of to.paths) {
+  const { handledFs, handledNet, scoped, quietFs, quietNet, quietScoped } = to;
+  const masks = [handledFs, handledNet, scoped, quietFs, quietNet, quietScoped] as const;
+  const ruleset = checked("create", addon.landlockCreateRuleset(...masks));
+  for (const { path, directoryAccess, fileAccess, quiet } of to.paths) {
     const at = checked(`open ${path}`, addon.openPath(Buffer.from(path)));
     const access = addon.fileType(at) === directory ? directoryAccess : fileAccess;
-    checked(`rule ${path}`, addon.landlockAddPathRule(ruleset, at, access));
+    checked(`rule ${path}`, addon.landlockAddPathRule(ruleset, at, access, quiet === true ? 1 : 0));
     checked("close", addon.closeDescriptor(at));
   }
-  for (const { port, access } of to.ports) checked("port", addon.landlockAddPortRule(ruleset, port, access));
+  for (const { port, access, quiet } of to.ports) {
+    checked("port", addon.landlockAddPortRule(ruleset, port, access, quiet === true ? 1 : 0));
+  }
   checked("no_new_privs", addon.setNoNewPrivs());
-  checked("restrict", addon.landlockRestrictSelf(ruleset, 0));
+  checked("restrict", addon.landlockRestrictSelf(ruleset, to.restrictFlags ?? 0));
   checked("close", addon.closeDescriptor(ruleset));
 }
 

@@ -4,6 +4,7 @@ import { FenceError } from "../../../src/base/errors.ts";
 import { optionNames } from "../../../src/bootstrap/command-line.ts";
 import { type BootstrapCommand, parseBootstrap } from "../../../src/bootstrap/options.ts";
 import { defaultNoProxy } from "../../../src/bootstrap/request.ts";
+import { emptyRequest } from "../../../src/landlock/request.ts";
 
 const parse = (...args: string[]): BootstrapCommand => parseBootstrap(args, 2);
 
@@ -31,7 +32,7 @@ test("without options everything has its default", () => {
       process: [],
       landlock: {
         mode: "required",
-        request: { rules: [], unixSockets: [], bindTcp: [], connectTcp: [], scopes: [], denied: [] },
+        request: emptyRequest,
         ignoreMissing: false,
       },
       seccomp: "default",
@@ -75,6 +76,16 @@ describe("each option", () => {
     [["--unix", "/s"], { request: { landlock: { request: { unixSockets: ["/s"] } } } }],
     [["--bind-tcp", "0"], { request: { landlock: { request: { bindTcp: [0] } } } }],
     [["--connect-tcp", "65535"], { request: { landlock: { request: { connectTcp: [65535] } } } }],
+    [["--bind-udp", "0"], { request: { landlock: { request: { bindUdp: [0] } } } }],
+    [["--connect-udp", "53"], { request: { landlock: { request: { connectUdp: [53] } } } }],
+    [
+      ["--ro=/a", "--quiet", "/a", "--connect-udp=5", "--quiet=53", "--scope=signal", "--quiet=signal"],
+      { request: { landlock: { request: { quiet: { paths: ["/a"], ports: [53], scopes: ["signal"] } } } } },
+    ],
+    [
+      ["--ro=/a", "--landlock-log", "new-exec-on", "--landlock-log=subdomains-off"],
+      { request: { landlock: { request: { log: ["new-exec-on", "subdomains-off"] } } } },
+    ],
     [["--scope", "signal"], { request: { landlock: { request: { scopes: ["signal"] } } } }],
     [["--scope", "abstract-unix"], { request: { landlock: { request: { scopes: ["abstract-unix"] } } } }],
     [["--landlock", "best-effort"], { request: { landlock: { mode: "best-effort" } } }],
@@ -195,6 +206,16 @@ describe("refused, with what was expected and what was given:", () => {
     [["--connect-tcp", "-1"], '--connect-tcp must be an integer from 1 to 65535, got "-1"'],
     [["--connect-tcp", "1e3"], '--connect-tcp must be an integer from 1 to 65535, got "1e3"'],
     [["--connect-tcp", " 1"], '--connect-tcp must be an integer from 1 to 65535, got " 1"'],
+    [["--bind-udp", "65536"], '--bind-udp must be an integer from 0 to 65535, got "65536"'],
+    [["--connect-udp", "0"], '--connect-udp must be an integer from 1 to 65535, got "0"'],
+    [["--quiet", "a"], '--quiet must be an absolute path, a port, signal or abstract-unix, got "a"'],
+    [["--quiet="], '--quiet must be an absolute path, a port, signal or abstract-unix, got ""'],
+    [["--quiet", "70000"], '--quiet must be an integer from 0 to 65535, got "70000"'],
+    [["--quiet", "/a"], '--quiet "/a" must stand beside a rule for files or Unix sockets'],
+    [["--ro=/a", "--quiet", "1"], "--quiet 1 must stand beside a rule for ports"],
+    [["--scope=signal", "--quiet", "abstract-unix"], "--quiet abstract-unix must stand beside --scope abstract-unix"],
+    [["--landlock-log", "new-exec-on"], "--landlock-log must stand beside a Landlock rule"],
+    [["--landlock-log", "off"], '--landlock-log must be same-exec-off or new-exec-on or subdomains-off, got "off"'],
     [["--scope", "signals"], '--scope must be signal or abstract-unix, got "signals"'],
     [["--landlock", "on"], '--landlock must be required or best-effort or off, got "on"'],
     [["--seccomp", "strict"], '--seccomp must be default or off, got "strict"'],
@@ -278,14 +299,19 @@ describe("given twice", () => {
   });
 });
 
-test.for(["--ro=/a", "--unix=/s", "--bind-tcp=1", "--connect-tcp=1", "--scope=signal"])(
-  "--landlock=off beside %s is refused",
-  (rule) => {
-    expect(refusal("--landlock=off", rule, "x").message).toBe(
-      "--landlock=off must stand without Landlock rules, got some",
-    );
-  },
-);
+test.for([
+  "--ro=/a",
+  "--unix=/s",
+  "--bind-tcp=1",
+  "--connect-tcp=1",
+  "--bind-udp=1",
+  "--connect-udp=1",
+  "--scope=signal",
+])("--landlock=off beside %s is refused", (rule) => {
+  expect(refusal("--landlock=off", rule, "x").message).toBe(
+    "--landlock=off must stand without Landlock rules, got some",
+  );
+});
 
 describe("a plan", () => {
   test("replaces the options, so none of them may stand beside it", () => {

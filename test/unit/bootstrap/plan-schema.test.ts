@@ -52,6 +52,7 @@ const beyond: Readonly<Record<string, RegExp>> = {
   "a variable that is set and removed": /^plan.env and plan.unsetEnv both name the variable/,
   "a soft limit above the hard one": /soft must not be above its hard limit$/,
   "Landlock rules": /^plan.landlock=off must stand without Landlock rules/,
+  "quiet rules": /^plan\.(?:quiet|landlockLog).* must stand beside/,
 };
 
 describe("the schema and the parser agree", () => {
@@ -106,6 +107,8 @@ describe("the schema and the parser agree", () => {
     ["a variable that is set and removed", { env: { A: "" }, unsetEnv: ["A"] }],
     ["a soft limit above the hard one", { rlimits: { cpu: { soft: 2, hard: 1 } } }],
     ["Landlock rules", { landlock: "off", bindTcp: [1] }],
+    ["quiet rules", { quiet: { ports: [1] }, rules: [{ access: "ro", path: "/" }] }],
+    ["quiet rules", { landlockLog: ["new-exec-on"] }],
   ])("a schema cannot say: %s", ([reason, plan]) => {
     expect(agree({ version: 1, ...plan })).toBe("beyond");
     expect(refusal({ version: 1, ...plan })?.message).toMatch(beyond[reason] ?? /^never$/);

@@ -1,8 +1,9 @@
 import { expect, expectTypeOf, test } from "vitest";
-import { maskOf, rightOf } from "../../../src/landlock/abi.ts";
+import { maskOf, rightOf, rights } from "../../../src/landlock/abi.ts";
 import {
   accessWords,
   areaRights,
+  logWords,
   type OptionName,
   optionNeeds,
   options,
@@ -20,6 +21,12 @@ test("every option needs the ABI that the documentation publishes", () => {
     "--connect-tcp": { abi: 4, linux: "6.7" },
     "--scope signal": { abi: 6, linux: "6.12" },
     "--scope abstract-unix": { abi: 6, linux: "6.12" },
+    "--bind-udp": { abi: 10, linux: "7.2" },
+    "--connect-udp": { abi: 10, linux: "7.2" },
+    "--quiet": { abi: 10, linux: "7.2" },
+    "--landlock-log same-exec-off": { abi: 7, linux: "6.15" },
+    "--landlock-log new-exec-on": { abi: 7, linux: "6.15" },
+    "--landlock-log subdomains-off": { abi: 7, linux: "6.15" },
   });
 });
 
@@ -46,12 +53,22 @@ test("ro reads, x adds only execution, rwx grants every file right", () => {
 test("every word of an option has its row", () => {
   for (const word of accessWords) expect(options[`--${word}`].area).toBe("files");
   for (const word of scopeWords) expect(options[`--scope ${word}`].area).toBe(word);
+  for (const word of logWords) expect(options[`--landlock-log ${word}`].area).toBe(word);
   expectTypeOf<`--${(typeof accessWords)[number]}`>().toExtend<OptionName>();
 });
 
-test("no option denies UDP, and only --unix denies Unix sockets", () => {
-  const denied = Object.values(options).flatMap(({ area }) => areaRights[area]);
-  expect(denied).not.toContain("BIND_UDP");
-  expect(denied).not.toContain("CONNECT_SEND_UDP");
-  expect(areaRights.files).not.toContain("RESOLVE_UNIX");
+test("only its own option needs what came after ABI 6", () => {
+  const needing = (abi: number) =>
+    Object.entries(options)
+      .filter(([, { area }]) => areaRights[area].some((right) => rightOf(right).firstAbi === abi))
+      .map(([name]) => name);
+  expect(needing(7)).toEqual(logWords.map((word) => `--landlock-log ${word}`));
+  expect(needing(8)).toEqual([]);
+  expect(needing(9)).toEqual(["--unix"]);
+  expect(needing(10)).toEqual(["--bind-udp", "--connect-udp", "--quiet"]);
+});
+
+test("every right of the table but TSYNC, which fence has no use for, belongs to an option", () => {
+  const used = new Set(Object.values(options).flatMap(({ area }) => areaRights[area]));
+  expect(rights.map(({ name }) => name).filter((name) => !used.has(name))).toEqual(["TSYNC"]);
 });

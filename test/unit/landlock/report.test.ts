@@ -4,6 +4,7 @@ import { emptyRequest, type RulesetRequest } from "../../../src/landlock/request
 import { chooseRuleset } from "../../../src/landlock/ruleset.ts";
 
 const everything: RulesetRequest = {
+  ...emptyRequest,
   rules: [{ access: "rw", path: "/work" }],
   unixSockets: ["/run/s"],
   bindTcp: [80],

@@ -91,7 +91,7 @@ describe("what is allowed", () => {
 
   test("a port that may be bound and connected to is one rule", () => {
     expect(ruleset({ ...emptyRequest, bindTcp: [80], connectTcp: [80] }, 4).ports).toEqual([
-      { port: 80, access: 0b11 },
+      { port: 80, access: 0b11, quiet: false },
     ]);
   });
 
@@ -110,6 +110,7 @@ describe("what is allowed", () => {
     expect(paths).toContainEqual({
       path: "/",
       directoryAccess: maskOf("fs", ["REFER"]),
+      quiet: false,
       fileAccess: 0,
       causes: ["fence"],
     });
@@ -120,6 +121,81 @@ describe("what is allowed", () => {
       "/usr",
       "/run/db.sock",
     ]);
+  });
+});
+
+describe("UDP", () => {
+  test("who may send to a port may have a local port that the kernel chooses, and no other", () => {
+    expect(ruleset({ ...emptyRequest, connectUdp: [53] }, 10)).toMatchObject({
+      handledNet: maskOf("net", ["BIND_UDP", "CONNECT_SEND_UDP"]),
+      ports: [
+        { port: 53, access: maskOf("net", ["CONNECT_SEND_UDP"]) },
+        { port: 0, access: maskOf("net", ["BIND_UDP"]) },
+      ],
+    });
+  });
+
+  test("its ports and those of TCP do not mix, one number is one rule", () => {
+    const both = ruleset({ ...emptyRequest, connectTcp: [53], bindUdp: [53] }, 10);
+    expect(both.handledNet).toBe(0b1111);
+    expect(both.ports).toEqual([{ port: 53, access: maskOf("net", ["CONNECT_TCP", "BIND_UDP"]), quiet: false }]);
+    expect(ruleset({ ...emptyRequest, bindUdp: [53] }, 10).handledNet).toBe(0b1100);
+    expect(ruleset({ ...emptyRequest, bindTcp: [53] }, 10).handledNet).toBe(0b0011);
+  });
+
+  test("needs ABI 10, and below it only TCP stays restricted", () => {
+    const request = { ...emptyRequest, connectTcp: [80], connectUdp: [53] };
+    expect(refusal(request, 9).message).toContain("--connect-udp needs Landlock ABI 10 (BIND_UDP)");
+    expect(ruleset(request, 9)).toMatchObject({
+      handledNet: 0b0011,
+      ports: [{ port: 80 }],
+      dropped: [{ right: "BIND_UDP" }, { right: "CONNECT_SEND_UDP" }],
+    });
+  });
+});
+
+describe("the audit log", () => {
+  const quiet = { paths: ["/usr/lib", "/usr"], ports: [53], scopes: ["signal"] } as const;
+  const request: RulesetRequest = { ...readUsr, connectTcp: [80], scopes: ["signal", "abstract-unix"], quiet };
+
+  test("a quiet path or port is quiet about all that is denied of its kind, with its rights or with none", () => {
+    const made = ruleset(request, 10);
+    expect(made).toMatchObject({ quietFs: made.handledFs, quietNet: made.handledNet });
+    expect(made.paths).toMatchObject([
+      { path: "/usr", directoryAccess: maskOf("fs", ["READ_FILE", "READ_DIR"]), quiet: true },
+      { path: "/usr/lib", directoryAccess: 0, fileAccess: 0, quiet: true, causes: ["--quiet"] },
+    ]);
+    expect(made.ports).toEqual([
+      { port: 80, access: maskOf("net", ["CONNECT_TCP"]), quiet: false },
+      { port: 53, access: 0, quiet: true },
+    ]);
+  });
+
+  test("a quiet scope is quiet itself", () => {
+    expect(ruleset(request, 10)).toMatchObject({ scoped: 0b11, quietScoped: maskOf("scope", ["SIGNAL"]) });
+  });
+
+  test("needs ABI 10 for quiet rules, which are then left out", () => {
+    expect(refusal(request, 9).message).toContain("--quiet needs Landlock ABI 10 (QUIET)");
+    const made = ruleset(request, 9);
+    expect(made).toMatchObject({ quietFs: 0, quietNet: 0, quietScoped: 0, dropped: [{ right: "QUIET" }] });
+    expect(made.paths.map(({ path }) => path)).toEqual(["/usr"]);
+    expect(made.ports.map(({ port }) => port)).toEqual([80]);
+  });
+
+  test.for([
+    ["same-exec-off", "LOG_SAME_EXEC_OFF", 0b001],
+    ["new-exec-on", "LOG_NEW_EXEC_ON", 0b010],
+    ["subdomains-off", "LOG_SUBDOMAINS_OFF", 0b100],
+  ] as const)("%s is the flag %s from ABI 7 on", ([word, right, flag]) => {
+    const logged: RulesetRequest = { ...readUsr, log: [word] };
+    expect(ruleset(logged, 7).restrictFlags).toBe(flag);
+    expect(refusal(logged, 6).message).toContain(`--landlock-log ${word} needs Landlock ABI 7 (${right})`);
+    expect(ruleset(logged, 6)).toMatchObject({ restrictFlags: 0, dropped: [{ right, firstAbi: 7 }] });
+  });
+
+  test("is left as it is unless an option speaks of it", () => {
+    expect(ruleset(readUsr, 10)).toMatchObject({ quietFs: 0, quietNet: 0, quietScoped: 0, restrictFlags: 0 });
   });
 });
 
