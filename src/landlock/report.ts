@@ -9,9 +9,13 @@ import { type Erratum, openErrata } from "./errata.ts";
 import type { OptionName } from "./options.ts";
 import type { LandlockMode, MissingRight, RulesetChoice } from "./ruleset.ts";
 
+/** They stay the same when the words change. */
+export const noteIds = [
+  ...(["renames", "mounts", "unix-sockets", "signals", "tcp-only", "tcp-detours", "listen", "newer-abi"] as const),
+] as const;
+
 export interface Note {
-  /** Stays the same when the words change. */
-  readonly id: "renames" | "mounts" | "unix-sockets" | "signals" | "tcp-only" | "newer-abi";
+  readonly id: (typeof noteIds)[number];
   readonly says: string;
 }
 
@@ -22,7 +26,7 @@ export interface LandlockReport {
   readonly enforced: boolean;
   /** Denied unless a rule allows it. */
   readonly handled: readonly RightName[];
-  /** Asked to be denied, but allowed. */
+  /** Asked to be denied, but allowed; or asked of the audit log, which stays as it is. */
   readonly dropped: readonly MissingRight[];
   /** Asked to be allowed, but denied. */
   readonly unavailable: readonly MissingRight[];
@@ -31,15 +35,23 @@ export interface LandlockReport {
   readonly errata: readonly Erratum[];
 }
 
-/** `errataBitmap` is landlockErrata()'s answer. */
-export function describeLandlock(choice: RulesetChoice, errataBitmap: number): LandlockReport {
+/**
+ * `errataBitmap` is landlockErrata()'s answer. `detours`: whether the program's seccomp filter denies what passes the TCP
+ * rights by.
+ */
+export function describeLandlock(
+  choice: RulesetChoice,
+  errataBitmap: number,
+  detours: "denied" | "open" = "open",
+): LandlockReport {
   const { mode, abi, dropped, unavailable } = choice;
   const handled = choice.kind === "ruleset" ? choice.handled : [];
-  const notes = mode === "off" ? [] : notesOn(choice, handled);
+  const notes = mode === "off" ? [] : [...notesOn(choice, handled), ...portNotes(handled, detours), ...abiNotes(abi)];
   const errata = openErrata(errataBitmap, abi);
   return { mode, abi, enforced: choice.kind === "ruleset", handled, dropped, unavailable, notes, errata };
 }
 
+/** On files, Unix sockets and signals. */
 function notesOn({ abi, unavailable }: RulesetChoice, handled: readonly RightName[]): readonly Note[] {
   const notes: Note[] = [];
   const add = (id: Note["id"], says: string) => notes.push({ id, says });
@@ -62,11 +74,22 @@ function notesOn({ abi, unavailable }: RulesetChoice, handled: readonly RightNam
     const what = "the program can signal processes of its user that it can see";
     add("signals", `${when("SIGNAL", "--scope signal")} ${what}, those of fence too`);
   }
-  if (handled.includes("CONNECT_TCP")) {
-    add("tcp-only", "the TCP rights do not concern UDP, Multipath TCP, SCTP, or TCP Fast Open (MSG_FASTOPEN)");
-  }
-  if (abi > newestAbi) {
-    add("newer-abi", `this kernel has ABI ${abi}, of which fence knows what came up to ABI ${newestAbi}`);
-  }
   return notes;
+}
+
+function portNotes(handled: readonly RightName[], detours: "denied" | "open"): readonly Note[] {
+  if (!handled.includes("CONNECT_TCP")) return [];
+  const others = handled.includes("CONNECT_SEND_UDP") ? "SCTP and other protocols" : "UDP, SCTP and other protocols";
+  const detour = "Multipath TCP and SMC, and on kernels before 7.2 TCP Fast Open, pass the TCP rights by";
+  return [
+    { id: "tcp-only", says: `the TCP rights do not concern ${others}` },
+    ...(detours === "denied" ? [] : [{ id: "tcp-detours", says: `${detour}: --seccomp=default denies them` } as const]),
+    { id: "listen", says: "listen(2) without bind(2) takes a free port that the kernel chooses" },
+  ];
+}
+
+function abiNotes(abi: number): readonly Note[] {
+  if (abi <= newestAbi) return [];
+  const says = `this kernel has ABI ${abi}, of which fence knows what came up to ABI ${newestAbi}`;
+  return [{ id: "newer-abi", says }];
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { logWords } from "../../../src/landlock/options.ts";
 import { describeLandlock, type LandlockReport } from "../../../src/landlock/report.ts";
 import { emptyRequest, type RulesetRequest } from "../../../src/landlock/request.ts";
 import { chooseRuleset } from "../../../src/landlock/ruleset.ts";
@@ -24,7 +25,31 @@ test("with everything named on a new kernel all is handled and only limits are n
   const full = report(everything, 9);
   expect(full).toMatchObject({ mode: "best-effort", abi: 9, enforced: true, dropped: [], unavailable: [], errata: [] });
   expect(full.handled).toEqual(expect.arrayContaining(["READ_FILE", "RESOLVE_UNIX", "CONNECT_TCP", "SIGNAL"]));
-  expect(notes(full)).toEqual(["mounts", "tcp-only"]);
+  expect(notes(full)).toEqual(["mounts", "tcp-only", "tcp-detours", "listen"]);
+});
+
+test("what passes the TCP rights by is noted unless the filter denies it", () => {
+  const choice = chooseRuleset(everything, 7, "best-effort");
+  expect(notes(describeLandlock(choice, 0b111, "denied"))).toEqual(["mounts", "unix-sockets", "tcp-only", "listen"]);
+  expect(says(describeLandlock(choice, 0b111, "open"), "tcp-detours")).toMatch(/Multipath TCP.*--seccomp=default/);
+  expect(notes(report({ ...emptyRequest, connectUdp: [1] }, 10))).not.toContain("tcp-only");
+});
+
+test("UDP is named as not concerned until an option concerns it", () => {
+  expect(says(report(everything, 10), "tcp-only")).toBe("the TCP rights do not concern UDP, SCTP and other protocols");
+  const both = report({ ...everything, bindUdp: [1] }, 10);
+  expect(says(both, "tcp-only")).toBe("the TCP rights do not concern SCTP and other protocols");
+});
+
+test("what could not be done for the audit log is listed as dropped", () => {
+  const { dropped, handled } = report(
+    { ...everything, quiet: { ...emptyRequest.quiet, ports: [80] }, log: logWords },
+    6,
+  );
+  expect(dropped.map(({ right }) => right)).toEqual([
+    ...["RESOLVE_UNIX", "QUIET", "LOG_SAME_EXEC_OFF", "LOG_NEW_EXEC_ON", "LOG_SUBDOMAINS_OFF"],
+  ]);
+  expect(handled).not.toContain("LOG_NEW_EXEC_ON");
 });
 
 test("below ABI 9 it says that the program can connect to Unix sockets that it can see", () => {
