@@ -33,11 +33,11 @@ const started = performance.now();
 mkdirSync(parts, { recursive: true });
 
 const scripts = ["build/*.ts", "package-lock.json"];
-const nativeInputs = ["native/stub/**/*.[ch]", "native/uapi/**/*.h"];
+const nativeInputs = ["native/stub/**/*.[ch]", "native/landlock-napi/uapi/**/*.h"];
 const addonInputs = [
   "native/landlock-napi/{src,relay}/*.[ch]",
   "native/landlock-napi/binding.gyp",
-  "native/uapi/**/*.h",
+  "native/landlock-napi/uapi/**/*.h",
 ];
 const sources = ["src/**/*.ts"];
 const identity = {

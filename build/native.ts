@@ -4,7 +4,7 @@
  * Runs:     on the build machine.
  * Promises: needs no network: the addon's headers come from the npm package of the Node that is packed.
  */
-import { copyFileSync, globSync, mkdirSync } from "node:fs";
+import { copyFileSync, globSync, mkdirSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { addonPackage, addonPrebuild, nodeGyp, nodePackage, root, stub } from "./paths.ts";
 import { run } from "./run.ts";
@@ -12,7 +12,10 @@ import { run } from "./run.ts";
 export function buildAddon(): void {
   run(process.execPath, [nodeGyp, "rebuild", "--silent", `--nodedir=${nodePackage}`], { cwd: addonPackage });
   mkdirSync(dirname(addonPrebuild), { recursive: true });
-  copyFileSync(`${addonPackage}/build/Release/landlock_napi.node`, addonPrebuild);
+  // Processes that have loaded the old one would crash if it changed beneath them: a rename leaves it to them.
+  const fresh = `${addonPrebuild}.${process.pid}`;
+  copyFileSync(`${addonPackage}/build/Release/landlock_napi.node`, fresh);
+  renameSync(fresh, addonPrebuild);
 }
 
 export const strictFlags = [

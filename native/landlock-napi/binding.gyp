@@ -12,7 +12,7 @@
         "relay/watch.c",
         "relay/handover.c"
       ],
-      "include_dirs": ["../uapi"],
+      "include_dirs": ["uapi"],
       "defines": ["_GNU_SOURCE", "NAPI_VERSION=9"],
       "cflags": [
         "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wvla",

@@ -4,7 +4,7 @@
  * Runs:     host and sandbox. Pure.
  * Promises: whoever asks what a kernel can do asks this table; nothing compares kernel versions.
  * Source:   landlock(7), https://docs.kernel.org/userspace-api/landlock.html
- *           native/uapi/linux/landlock.h says the same for C; a test holds the two together.
+ *           native/landlock-napi/uapi/linux/landlock.h says the same for C; a test holds the two together.
  */
 import { bug } from "../base/errors.ts";
 

@@ -8,10 +8,10 @@ import { host, type Json, json, run } from "../kit/sandbox.ts";
 const inputs = [
   "src/**/*.ts",
   "native/stub/**/*.[ch]",
-  "native/uapi/**/*.h",
+  "native/landlock-napi/uapi/**/*.h",
   "native/landlock-napi/{src,relay}/*.[ch]",
   "native/landlock-napi/binding.gyp",
-  "native/uapi/**/*.h",
+  "native/landlock-napi/uapi/**/*.h",
   "build/*.ts",
   "package-lock.json",
 ];

@@ -27,7 +27,7 @@ test("the package exports the Landlock calls and constants only", () => {
 });
 
 test("the C header says the same as fence's table", () => {
-  const header = readFileSync(`${native}/uapi/linux/landlock.h`, "utf8");
+  const header = readFileSync(`${native}/landlock-napi/uapi/linux/landlock.h`, "utf8");
   const row =
     /^#define (LANDLOCK_(?:ACCESS|SCOPE|RESTRICT_SELF|ADD_RULE)_\w+)\s+\(1U(?:LL)? << (\d+)\)(?:.*ABI (\d+))?/gm;
   const found = [...header.matchAll(row)].map(([, name, shift, abi = "1"]) => `${name} ${shift} ${abi}`);

@@ -1,7 +1,7 @@
 /*
  * The kernel's Landlock interface up to ABI 10 (Linux 7.2): constants, structures, system call numbers.
  *
- * Runs:     compiled into the stub and the addon, in place of the system's <linux/landlock.h>, which
+ * Runs:     compiled into the addon, and into fence's stub, in place of the system's <linux/landlock.h>, which
  *           knows only the ABI of the distribution's kernel headers (2 on Debian 12).
  * Promises: needs nothing but <linux/types.h>, so that freestanding code can include it.
  * Source:   landlock(7), https://docs.kernel.org/userspace-api/landlock.html
