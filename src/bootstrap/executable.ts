@@ -7,7 +7,8 @@
  */
 import { closeSync, openSync, readlinkSync, readSync, type Stats, statSync } from "node:fs";
 
-export type ExecutableKind = "missing" | "unknown" | "directory" | "script" | "elf" | "other";
+/** "special": a device, a pipe or a socket. */
+export type ExecutableKind = "missing" | "unknown" | "directory" | "special" | "script" | "elf" | "other";
 
 export interface Executable {
   readonly path: string;
@@ -54,7 +55,7 @@ function inspect(path: string): Executable {
   if (typeof stats === "string") return { path, kind: stats, hasExecuteBit: false, interpreter: null };
   const hasExecuteBit = (stats.mode & 0o111) !== 0;
   if (stats.isDirectory()) return { path, kind: "directory", hasExecuteBit, interpreter: null };
-  return { path, hasExecuteBit, ...(stats.isFile() ? contents(path) : { kind: "other", interpreter: null }) };
+  return { path, hasExecuteBit, ...(stats.isFile() ? contents(path) : { kind: "special", interpreter: null }) };
 }
 
 function statsOf(path: string): Stats | "missing" | "unknown" {

@@ -48,19 +48,13 @@ function search(name: string, path: string, directory: string): string {
   const folders = path.split(":");
   // An empty folder is the working directory, execvp(3).
   const candidates = folders.map((folder) => `${folder === "" ? "." : folder}/${name}`);
-  let refused: string | null = null;
+  let refused: FenceError | null = null;
   for (const candidate of candidates) {
     const kind = candidateKind(inDirectory(directory, candidate));
     if (kind === "executable") return candidate;
-    if (kind === "refused") refused ??= candidate;
+    if (kind !== "none") refused ??= refusedCandidate(candidate, kind);
   }
-  if (refused !== null) {
-    throw new FenceError("FENCE_PROGRAM_CANNOT_RUN", `cannot run ${refused}: it may not be executed`, {
-      step,
-      path: refused,
-      hint: `chmod +x ${refused}, on a file system that is not mounted noexec`,
-    });
-  }
+  if (refused !== null) throw refused;
   throw new FenceError("FENCE_PROGRAM_NOT_FOUND", `cannot find ${quoted(name)} in PATH`, {
     step,
     path: name,
@@ -69,9 +63,21 @@ function search(name: string, path: string, directory: string): string {
   });
 }
 
-function candidateKind(path: string): "executable" | "refused" | "none" {
+type CandidateKind = "executable" | "refused" | "special" | "none";
+
+function refusedCandidate(path: string, kind: "refused" | "special"): FenceError {
+  const { why, hint } =
+    kind === "special"
+      ? special
+      : { why: "it may not be executed", hint: `chmod +x ${path}, on a file system that is not mounted noexec` };
+  return new FenceError("FENCE_PROGRAM_CANNOT_RUN", `cannot run ${path}: ${why}`, { step, path, hint });
+}
+
+function candidateKind(path: string): CandidateKind {
   try {
-    if (!statSync(path).isFile()) return "none";
+    const stats = statSync(path);
+    if (stats.isDirectory()) return "none";
+    if (!stats.isFile()) return "special";
   } catch {
     return "none"; // whatever the reason, the search goes on as execvp(3) does
   }
@@ -106,6 +112,12 @@ interface Explanation {
   readonly hint: string;
 }
 
+/** What sandbox makers put over a file to hide it. */
+const special: Explanation = {
+  why: "it is a device or another special file, mounted in place of a program",
+  hint: "do not mask it; where names such as sh and wget are links to one busybox, masking one of them masks all",
+};
+
 function explainMissing(path: string): Explanation {
   const target = linkTarget(path);
   const hint = "the program must exist inside the sandbox";
@@ -118,6 +130,7 @@ function explainFailure(
   choice: RulesetChoice,
 ): Explanation {
   if (chain[0].kind === "directory") return { why: "it is a directory", hint: "" };
+  if (chain[0].kind === "special") return special;
   switch (errno) {
     case "ENOENT":
       return explainMissingInterpreter(chain);

@@ -108,6 +108,13 @@ const cannotRun: readonly Unrunnable[] = [
     says: /EACCES .*it is a directory/,
   },
   {
+    what: "that is a device, as one that is masked",
+    make: () => "/dev/null",
+    status: 126,
+    errno: "EACCES",
+    says: /EACCES .*a device or another special file, mounted in place of a program\n(.*\n)* {2}hint: {2}do not mask it/,
+  },
+  {
     what: "whose script interpreter is missing",
     make: file(0o755, "#!/no/such/interpreter -x\n"),
     status: 126,
