@@ -1,5 +1,6 @@
 /**
- * A container of a scratch image: crun with a root that holds nothing but fence, the probe and its helper.
+ * OCI bundles that crun runs, and a container of a scratch image: a root that holds nothing but fence, the probe and
+ * its helper.
  *
  * Runs:     in tests, as root.
  * Promises: nothing of the container is left; the host's cgroups are not touched.
@@ -8,7 +9,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { folder, host, inside, type Place } from "./sandbox.ts";
+import { folder, host, inside, type Json, type Place } from "./sandbox.ts";
 
 export interface ContainerOptions {
   readonly env?: readonly string[];
@@ -16,24 +17,37 @@ export interface ContainerOptions {
   readonly user?: { readonly uid: number; readonly gid: number };
 }
 
-/** crun refuses hosts that mount both versions of cgroups: in a mount namespace of its own it sees one. */
-const oneCgroupVersion =
-  "if mountpoint -q /sys/fs/cgroup; then umount -R /sys/fs/cgroup; fi && mount -t cgroup2 cgroup2 /sys/fs/cgroup";
+/** Command lines of the host. */
+export interface Bundle {
+  readonly run: readonly string[];
+  readonly kill: (signal: NodeJS.Signals) => readonly string[];
+}
 
 export const crunNeeds = ["root", "crun", "unshare"] as const;
 
 export function container(options: ContainerOptions = {}): Place {
+  return { ...inside, enter: (command) => bundle(config(command, options)).run };
+}
+
+/** `fill` makes what the configuration names beside the empty folder `rootfs`, in the bundle's folder. */
+export function bundle(ociConfig: Json, fill: (at: string) => void = () => {}): Bundle {
+  const at = folder();
+  const id = randomUUID();
+  mkdirSync(join(at, "rootfs"));
+  fill(at);
+  writeFileSync(join(at, "config.json"), JSON.stringify(ociConfig));
+  const crun = ["crun", "--root", join(at, "state"), "--cgroup-manager=disabled"];
   return {
-    ...inside,
-    enter: (command) => {
-      const bundle = folder();
-      mkdirSync(join(bundle, "rootfs"));
-      writeFileSync(join(bundle, "config.json"), JSON.stringify(config(command, options)));
-      const crun = ["crun", "--root", join(bundle, "state"), "--cgroup-manager=disabled"];
-      const start = [...crun, "run", "--bundle", bundle, randomUUID()];
-      return ["unshare", "--mount", "sh", "-c", `${oneCgroupVersion} && exec "$@"`, "sh", ...start];
-    },
+    run: withOneCgroupVersion([...crun, "run", "--bundle", at, id]),
+    kill: (signal) => withOneCgroupVersion([...crun, "kill", id, signal]),
   };
+}
+
+/** crun refuses hosts that mount both versions of cgroups: in a mount namespace of its own it sees one. */
+function withOneCgroupVersion(command: readonly string[]): readonly string[] {
+  const oneVersion =
+    "if mountpoint -q /sys/fs/cgroup; then umount -R /sys/fs/cgroup; fi && mount -t cgroup2 cgroup2 /sys/fs/cgroup";
+  return ["unshare", "--mount", "sh", "-c", `${oneVersion} && exec "$@"`, "sh", ...command];
 }
 
 function config(args: readonly string[], { env = [], capabilities = [], user = { uid: 0, gid: 0 } }: ContainerOptions) {

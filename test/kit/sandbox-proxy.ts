@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { folder } from "./sandbox.ts";
 
-export interface Proxy {
+export interface HostProxy {
   /** Holds nothing but the socket. */
   readonly folder: string;
   /** The Unix socket's path. */
@@ -22,7 +22,7 @@ export interface Proxy {
 export const hello = "hello from example.com\n";
 
 /** Answers for http://example.com/ itself, and denies all else with 403. */
-export async function httpProxy(): Promise<Proxy> {
+export async function httpProxy(): Promise<HostProxy> {
   const at = folder();
   const socket = join(at, "http.sock");
   const asked: string[] = [];

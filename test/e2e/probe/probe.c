@@ -516,6 +516,19 @@ static long raise_signal(char **arguments)
 	return kill(getpid(), number_up_to(arguments[0], SIGNALS));
 }
 
+/* Prints {"waiting":SIGNAL}; the result is the signal. Blocked signals reach PID 1 whatever their disposition. */
+static long wait_signal(char **arguments)
+{
+	sigset_t signals;
+	int signal = number_up_to(arguments[0], SIGNALS);
+
+	if (sigemptyset(&signals) == -1 || sigaddset(&signals, signal) == -1 ||
+	    sigprocmask(SIG_BLOCK, &signals, NULL) == -1)
+		return -1;
+	dprintf(STDOUT_FILENO, "{\"waiting\":%d}\n", signal);
+	return sigwaitinfo(&signals, NULL);
+}
+
 /* Prints nothing. */
 static long exit_with(char **arguments)
 {
@@ -786,6 +799,7 @@ static const struct action actions[] = {
 	{ "syscall", "NUMBER [ARGUMENT]...", 1, 1 + SYSCALL_ARGUMENTS, native_syscall },
 	{ "syscall32", "NUMBER [ARGUMENT]...", 1, SYSCALL_ARGUMENTS, i386_syscall },
 	{ "truncate", "PATH", 1, 1, truncate_file },
+	{ "wait-signal", "SIGNAL", 1, 1, wait_signal },
 	{ "x32", "NUMBER [ARGUMENT]...", 1, 1 + SYSCALL_ARGUMENTS, x32_syscall },
 };
 

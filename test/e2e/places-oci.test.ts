@@ -1,0 +1,127 @@
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, test } from "vitest";
+import { busybox, exampleText, putProgram } from "../kit/examples.ts";
+import { requires } from "../kit/requires.ts";
+import { fence, host, type Json, json, type Outcome, run, start } from "../kit/sandbox.ts";
+import { type Bundle, bundle, crunNeeds } from "../kit/sandbox-oci.ts";
+import { type HostProxy, hello, httpProxy } from "../kit/sandbox-proxy.ts";
+
+beforeEach(requires(...crunNeeds));
+
+interface Changes {
+  /** In place of the example's program. */
+  readonly program?: readonly string[];
+  /** In place of fence's options. */
+  readonly options?: readonly string[];
+  /** The program alone is the container's entry point: the twin. */
+  readonly withoutFence?: boolean;
+  readonly change?: (config: Json) => void;
+}
+
+/** The bundle of docs/examples/oci, in whose root the probe stands too. */
+async function example(changes: Changes = {}, proxy?: HostProxy): Promise<Bundle> {
+  const { folder } = proxy ?? (await httpProxy());
+  const config = JSON.parse(exampleText("oci/config.json"));
+  const words: string[] = config.process.args;
+  const dashes = words.indexOf("--");
+  const { program = words.slice(dashes + 1), options = words.slice(2, dashes), withoutFence = false } = changes;
+  config.process.args = withoutFence ? program : [...words.slice(0, 2), ...options, "--", ...program];
+  changes.change?.(config);
+  return bundle(config, (at) => {
+    putProgram(fence, join(at, "rootfs/fence"));
+    putProgram(busybox, join(at, "rootfs/bin/busybox"));
+    putProgram(host.probe, join(at, "rootfs/bin/probe"));
+    symlinkSync(folder, join(at, "proxy"));
+  });
+}
+
+const runExample = async (changes: Changes = {}, proxy?: HostProxy): Promise<Outcome> =>
+  run((await example(changes, proxy)).run);
+
+const probe = (...words: readonly (string | number)[]) => ["/bin/probe", ...words.map(String)];
+
+test("the example fetches through the proxy, and nothing but fence leads there", async () => {
+  const proxy = await httpProxy();
+  expect(await runExample({}, proxy)).toMatchObject({ status: 0, stdout: hello, stderr: "" });
+  expect(proxy.asked).toEqual(["GET http://example.com/"]);
+  const change = ({ process }: Json) => process.env.push("http_proxy=http://127.0.0.1:3128");
+  const twin = await runExample({ withoutFence: true, change }, proxy);
+  expect(twin).toMatchObject({ status: 1, stdout: "" });
+  expect(twin.stderr).toContain("Connection refused");
+});
+
+test("the example reads and writes nothing but what it was granted", async () => {
+  for (const { action, fenced, unfenced } of [
+    { action: probe("open-read", "/fence"), fenced: "EACCES", unfenced: 0 },
+    { action: probe("open-read", "/proc/self/status"), fenced: "EACCES", unfenced: 0 },
+    { action: probe("create", "/dev/x"), fenced: "EACCES", unfenced: 0 },
+    { action: probe("keyctl"), fenced: "EPERM", unfenced: 0 },
+  ]) {
+    expect(json(await runExample({ program: action }))).toMatchObject({ errno: fenced });
+    expect(json(await runExample({ program: action, withoutFence: true }))).toMatchObject({ errno: unfenced });
+  }
+});
+
+test.for([0, 1, 42, 125, 126, 127, 255])("the container's exit status is the program's: %i", async (status) => {
+  expect(await runExample({ program: probe("exit", status) })).toMatchObject({ status, stderr: "" });
+});
+
+describe("a signal that crun sends", () => {
+  async function signalled(changes: Changes, signals: readonly NodeJS.Signals[]): Promise<readonly Json[]> {
+    const container = await example(changes);
+    const running = start(container.run);
+    await running.line();
+    for (const signal of signals) expect(await run(container.kill(signal))).toMatchObject({ status: 0, stderr: "" });
+    const line = await running.line();
+    const { status } = await running.ended;
+    return [line === null ? null : JSON.parse(line).result, status];
+  }
+
+  const SIGUSR1 = 10;
+  const SIGTERM = 15;
+
+  test.for([
+    { what: "reaches a program that waits for it", waitsFor: SIGTERM, sent: ["SIGTERM"], is: [SIGTERM, 0] },
+    {
+      what: "is ignored by a PID 1 that does not handle it",
+      waitsFor: SIGUSR1,
+      sent: ["SIGTERM", "SIGUSR1"],
+      is: [SIGUSR1, 0],
+    },
+    { what: "kills it when it is SIGKILL", waitsFor: SIGTERM, sent: ["SIGKILL"], is: [null, 137] },
+  ] as const)("$what, as without fence", async ({ waitsFor, sent, is }) => {
+    const program = probe("wait-signal", waitsFor);
+    expect(await signalled({ program }, sent)).toEqual(is);
+    expect(await signalled({ program, withoutFence: true }, sent)).toEqual(is);
+  });
+});
+
+test("without /proc fence says what to mount, and the program does not start", async () => {
+  const change = (config: Json) => {
+    config.mounts = config.mounts.filter(({ destination }: Json) => destination !== "/proc");
+  };
+  const outcome = await runExample({ program: probe("facts"), change });
+  expect(outcome).toMatchObject({ status: 125, stdout: "" });
+  expect(outcome.stderr).toContain("hint:  mount /proc in the sandbox");
+  expect(json(await runExample({ program: probe("facts"), withoutFence: true, change }))).toMatchObject({ errno: 0 });
+});
+
+test.for(["hidepid=2", "subset=pid"])("with /proc mounted with %s the example is the same", async (option) => {
+  const change = (config: Json) => config.mounts[0].options.push(option);
+  expect(await runExample({ change })).toMatchObject({ status: 0, stdout: hello, stderr: "" });
+});
+
+test("in a root that can be written the example leaves nothing behind", async () => {
+  const change = (config: Json) => {
+    config.root.readonly = false;
+    config.process.user = { uid: 0, gid: 0 };
+  };
+  const options = ["--http-proxy", "unix:/run/proxy/http.sock"];
+  const list = ["/bin/busybox", "find", "/", "-xdev", "!", "-type", "d"];
+  const withFence = await runExample({ change, options, program: list });
+  const without = await runExample({ change, program: list, withoutFence: true });
+  expect(withFence).toMatchObject({ status: 0, stderr: "" });
+  expect(withFence.stdout).toBe(without.stdout);
+  expect(without.stdout).toContain("/fence\n");
+});
