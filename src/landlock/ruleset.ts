@@ -172,7 +172,9 @@ function abiError(dropped: readonly MissingRight[], abi: number): FenceError {
   const needs = `${worst.neededBy} needs Landlock ABI ${worst.firstAbi} (${worst.right})`;
   const linux = linuxOf(worst.firstAbi);
   const enable =
-    abi === 0 ? `enable Landlock in the kernel's lsm= list (Linux ${linux} or newer)` : `use Linux ${linux} or newer`;
+    abi === 0
+      ? `enable Landlock in the kernel's lsm= list (Linux ${linux} or newer), allow it in the container's seccomp profile`
+      : `use Linux ${linux} or newer`;
   return new FenceError("FENCE_LANDLOCK_ABI", `${needs}, this kernel has ${abi === 0 ? "no Landlock" : `ABI ${abi}`}`, {
     step: "enforce-landlock",
     hint: `${enable}, or accept less with --landlock=best-effort`,

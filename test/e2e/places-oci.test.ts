@@ -112,6 +112,49 @@ test.for(["hidepid=2", "subset=pid"])("with /proc mounted with %s the example is
   expect(await runExample({ change })).toMatchObject({ status: 0, stdout: hello, stderr: "" });
 });
 
+describe("under the system call filter of a container engine", () => {
+  /** What the default profiles deny to a container without capabilities, as far as anything of ours might call it. */
+  const denied = [
+    ["bpf", "io_uring_enter", "io_uring_register", "io_uring_setup", "kcmp", "keyctl", "mount"],
+    ["get_mempolicy", "mbind", "move_pages", "perf_event_open", "pidfd_getfd", "process_vm_readv", "ptrace"],
+    ["set_mempolicy", "setns", "syslog", "umount2", "unshare", "userfaultfd"],
+  ].flat();
+  const landlock = ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"];
+  const ENOSYS = 38;
+  const EPERM = 1;
+
+  const denying = (names: readonly string[], errnoRet: number) => (config: Json) => {
+    config.linux.seccomp = {
+      defaultAction: "SCMP_ACT_ALLOW",
+      syscalls: [{ names, action: "SCMP_ACT_ERRNO", errnoRet }],
+    };
+  };
+
+  test.for([
+    { errno: "ENOSYS", value: ENOSYS, names: ["clone3", ...denied] }, // glibc makes threads by clone(2) then
+    { errno: "EPERM", value: EPERM, names: denied },
+  ])("that answers $errno the example is the same", async ({ value, names }) => {
+    const outcome = await runExample({ change: denying(names, value) });
+    expect(outcome).toMatchObject({ status: 0, stdout: hello, stderr: "" });
+  });
+
+  test.for([
+    { errno: "ENOSYS", value: ENOSYS },
+    { errno: "EPERM", value: EPERM },
+  ])("that denies Landlock with $errno fence says so, and the program does not start", async ({ value }) => {
+    const outcome = await runExample({ change: denying(landlock, value) });
+    expect(outcome).toMatchObject({ status: 125, stdout: "" });
+    expect(outcome.stderr).toMatch(/\n {2}hint: .*allow it in the container's seccomp profile/);
+    expect(outcome.stderr).toContain("code:  FENCE_LANDLOCK_ABI");
+  });
+
+  test("that denies Landlock fence runs when it is told to do without", async () => {
+    const options = ["--http-proxy", "unix:/run/proxy/http.sock", "--landlock=best-effort", "--rox", "/bin"];
+    const outcome = await runExample({ options, change: denying(landlock, ENOSYS) });
+    expect(outcome).toMatchObject({ status: 0, stdout: hello, stderr: "" });
+  });
+});
+
 test("in a root that can be written the example leaves nothing behind", async () => {
   const change = (config: Json) => {
     config.root.readonly = false;

@@ -246,7 +246,7 @@ describe("on an older kernel", () => {
     const error = refusal(readUsr, -95);
     expect(error.message).toBe("--ro needs Landlock ABI 5 (IOCTL_DEV), this kernel has no Landlock");
     expect(error.details.hint).toBe(
-      "enable Landlock in the kernel's lsm= list (Linux 6.10 or newer), or accept less with --landlock=best-effort",
+      "enable Landlock in the kernel's lsm= list (Linux 6.10 or newer), allow it in the container's seccomp profile, or accept less with --landlock=best-effort",
     );
   });
 
