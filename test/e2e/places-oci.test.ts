@@ -67,6 +67,20 @@ test.for([0, 1, 42, 125, 126, 127, 255])("the container's exit status is the pro
   expect(await runExample({ program: probe("exit", status) })).toMatchObject({ status, stderr: "" });
 });
 
+test("a status descriptor comes from outside by --preserve-fds", async () => {
+  const options = ["--http-proxy", "unix:/run/proxy/http.sock", "--rox", "/bin", "--status-fd", "4"];
+  const { run: command } = await example({ options });
+  const passing = command.flatMap((word) => (word === "run" ? ["run", "--preserve-fds=2"] : [word]));
+  const { status, output4 } = await run(passing, { input3: "", collects4: true });
+  const [starting = "", ready = ""] = output4.split("\n");
+  expect(status).toBe(0);
+  expect(JSON.parse(starting)).toMatchObject({ event: "starting" });
+  expect(JSON.parse(ready)).toMatchObject({
+    event: "ready",
+    isolation: { landlock: { enforced: true }, noNewPrivs: true },
+  });
+});
+
 describe("a signal that crun sends", () => {
   async function signalled(changes: Changes, signals: readonly NodeJS.Signals[]): Promise<readonly Json[]> {
     const container = await example(changes);
