@@ -1,45 +1,11 @@
-import { symlinkSync } from "node:fs";
-import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { busybox, exampleText, putProgram } from "../kit/examples.ts";
 import { requires } from "../kit/requires.ts";
-import { fence, host, type Json, json, type Outcome, run, start } from "../kit/sandbox.ts";
-import { type Bundle, bundle, crunNeeds } from "../kit/sandbox-oci.ts";
-import { type HostProxy, hello, httpProxy } from "../kit/sandbox-proxy.ts";
+import { fence, type Json, json, run } from "../kit/sandbox.ts";
+import { example, probe, runExample, signalled } from "../kit/sandbox-bundle.ts";
+import { crunNeeds } from "../kit/sandbox-oci.ts";
+import { hello, httpProxy } from "../kit/sandbox-proxy.ts";
 
 beforeEach(requires(...crunNeeds));
-
-interface Changes {
-  /** In place of the example's program. */
-  readonly program?: readonly string[];
-  /** In place of fence's options. */
-  readonly options?: readonly string[];
-  /** The program alone is the container's entry point: the twin. */
-  readonly withoutFence?: boolean;
-  readonly change?: (config: Json) => void;
-}
-
-/** The bundle of docs/examples/oci, in whose root the probe stands too. */
-async function example(changes: Changes = {}, proxy?: HostProxy): Promise<Bundle> {
-  const { folder } = proxy ?? (await httpProxy());
-  const config = JSON.parse(exampleText("oci/config.json"));
-  const words: string[] = config.process.args;
-  const dashes = words.indexOf("--");
-  const { program = words.slice(dashes + 1), options = words.slice(2, dashes), withoutFence = false } = changes;
-  config.process.args = withoutFence ? program : [...words.slice(0, 2), ...options, "--", ...program];
-  changes.change?.(config);
-  return bundle(config, (at) => {
-    putProgram(fence, join(at, "rootfs/fence"));
-    putProgram(busybox, join(at, "rootfs/bin/busybox"));
-    putProgram(host.probe, join(at, "rootfs/bin/probe"));
-    symlinkSync(folder, join(at, "proxy"));
-  });
-}
-
-const runExample = async (changes: Changes = {}, proxy?: HostProxy): Promise<Outcome> =>
-  run((await example(changes, proxy)).run);
-
-const probe = (...words: readonly (string | number)[]) => ["/bin/probe", ...words.map(String)];
 
 test("the example fetches through the proxy, and nothing but fence leads there", async () => {
   const proxy = await httpProxy();
@@ -67,6 +33,13 @@ test.for([0, 1, 42, 125, 126, 127, 255])("the container's exit status is the pro
   expect(await runExample({ program: probe("exit", status) })).toMatchObject({ status, stderr: "" });
 });
 
+test("the bundle runs dist/fence", async () => {
+  const change = ({ process }: Json) => {
+    process.args = ["/fence", "--version", "--json"];
+  };
+  expect((await runExample({ change })).stdout).toBe((await run([fence, "--version", "--json"])).stdout);
+});
+
 test("a status descriptor comes from outside by --preserve-fds", async () => {
   const options = ["--http-proxy", "unix:/run/proxy/http.sock", "--rox", "/bin", "--status-fd", "4"];
   const { run: command } = await example({ options });
@@ -82,16 +55,6 @@ test("a status descriptor comes from outside by --preserve-fds", async () => {
 });
 
 describe("a signal that crun sends", () => {
-  async function signalled(changes: Changes, signals: readonly NodeJS.Signals[]): Promise<readonly Json[]> {
-    const container = await example(changes);
-    const running = start(container.run);
-    await running.line();
-    for (const signal of signals) expect(await run(container.kill(signal))).toMatchObject({ status: 0, stderr: "" });
-    const line = await running.line();
-    const { status } = await running.ended;
-    return [line === null ? null : JSON.parse(line).result, status];
-  }
-
   const SIGUSR1 = 10;
   const SIGTERM = 15;
 
@@ -106,8 +69,9 @@ describe("a signal that crun sends", () => {
     { what: "kills it when it is SIGKILL", waitsFor: SIGTERM, sent: ["SIGKILL"], is: [null, 137] },
   ] as const)("$what, as without fence", async ({ waitsFor, sent, is }) => {
     const program = probe("wait-signal", waitsFor);
-    expect(await signalled({ program }, sent)).toEqual(is);
-    expect(await signalled({ program, withoutFence: true }, sent)).toEqual(is);
+    const outcome = { result: is[0], status: is[1] };
+    expect(await signalled({ program }, sent)).toEqual(outcome);
+    expect(await signalled({ program, withoutFence: true }, sent)).toEqual(outcome);
   });
 });
 
