@@ -48,7 +48,12 @@ const identity = {
 const steps = [
   { name: "addon", inputs: [...addonInputs, ...scripts], output: addonPrebuild, make: buildAddon },
   { name: "stub", inputs: [...nativeInputs, ...scripts], output: stub, make: buildStub },
-  { name: "strip", inputs: [packedNode], output: strippedNode, make: stripNode },
+  {
+    name: "strip",
+    inputs: [packedNode, "native/node-patch/*.[cS]", ...scripts],
+    output: strippedNode,
+    make: stripNode,
+  },
   {
     name: "bundle",
     inputs: [...sources, ...scripts],

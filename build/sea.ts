@@ -7,6 +7,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
+import { patchNode } from "./node-patch.ts";
 import { bundle, packedNode, parts, postject, root, sea, strippedNode } from "./paths.ts";
 import { run } from "./run.ts";
 
@@ -37,6 +38,7 @@ export async function makeBundle(identity: BuildIdentity): Promise<void> {
 
 export function stripNode(): void {
   run("strip", ["-o", strippedNode, packedNode]);
+  patchNode(strippedNode);
 }
 
 const fuse = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
