@@ -4,6 +4,7 @@
 #include "descriptor.h"
 #include "fail.h"
 #include "image.h"
+#include "in-place.h"
 #include "sys.h"
 #include "text.h"
 
@@ -14,8 +15,8 @@
 /* Filled before Node starts, read by fence_loader_done() when ld.so has finished. */
 static struct {
 	uint64_t node_entry;
-	int libraries[PACK_MAX_PARTS];
-	unsigned int library_count;
+	int descriptors[PACK_MAX_PARTS + 1]; /* of the packed file and the libraries */
+	unsigned int descriptor_count;
 } after_loader;
 
 extern char fence_node_entry[] __attribute__((visibility("hidden")));
@@ -34,8 +35,9 @@ __attribute__((used)) unsigned long fence_loader_done(unsigned long *stack)
 		if (start.auxv[i].a_type == AT_ENTRY)
 			start.auxv[i].a_un.a_val = after_loader.node_entry;
 	}
-	for (unsigned int i = 0; i < after_loader.library_count; i++)
-		(void)sys_close(after_loader.libraries[i]); /* mapped by now; a failure would cost one descriptor */
+	in_place_end();
+	for (unsigned int i = 0; i < after_loader.descriptor_count; i++)
+		(void)sys_close(after_loader.descriptors[i]); /* mapped by now; a failure would cost one descriptor */
 	return after_loader.node_entry;
 }
 
@@ -121,13 +123,31 @@ struct parts {
 	int addon;
 };
 
+/* Where ld.so finds the part with this number. */
+static void add_library(struct text *preload, int file, uint32_t number, int is_in_place)
+{
+	int fd;
+
+	if (preload->length > sizeof("LD_PRELOAD=") - 1)
+		text_add(preload, ":");
+	if (is_in_place) {
+		text_add(preload, IN_PLACE_PREFIX);
+		text_add_number(preload, number);
+		return;
+	}
+	fd = memory_file(file, &pack_index()->parts[number]);
+	text_add(preload, "/proc/self/fd/");
+	text_add_number(preload, fd);
+	after_loader.descriptors[after_loader.descriptor_count++] = fd;
+}
+
 static void load_parts(struct parts *parts, int file, size_t page_size)
 {
 	const struct pack_index *index = pack_index();
+	int is_in_place = in_place_begin(file) == 0; /* else Linux before 5.11, or a seccomp filter forbids it */
 
 	for (uint32_t i = 0; i < index->part_count && i < PACK_MAX_PARTS; i++) {
 		const struct pack_part *part = &index->parts[i];
-		int fd;
 
 		switch (part->kind) {
 		case PACK_NODE:
@@ -137,11 +157,7 @@ static void load_parts(struct parts *parts, int file, size_t page_size)
 			parts->loader = image_map(file, part, page_size);
 			break;
 		case PACK_LIBRARY:
-			fd = memory_file(file, part);
-			text_add(&parts->preload, after_loader.library_count == 0 ? "" : ":");
-			text_add(&parts->preload, "/proc/self/fd/");
-			text_add_number(&parts->preload, fd);
-			after_loader.libraries[after_loader.library_count++] = fd;
+			add_library(&parts->preload, file, i, is_in_place);
 			break;
 		case PACK_ADDON:
 			parts->addon = memory_file(file, part);
@@ -192,7 +208,7 @@ _Noreturn void node_become(const struct start *start, int file, const struct nod
 	text_add(&parts.preload, "LD_PRELOAD=");
 	load_parts(&parts, file, start->page_size);
 	after_loader.node_entry = parts.node.entry;
-	(void)sys_close(file); /* mapped by now; a failure would cost one descriptor */
+	after_loader.descriptors[after_loader.descriptor_count++] = file;
 
 	text_add(&variable, "FENCE_STUB=");
 	text_add(&variable, role->name);

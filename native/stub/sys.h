@@ -317,6 +317,39 @@ static inline long sys_default_action(int signal)
 	return SYSCALL(__NR_rt_sigaction, signal, action, 0, sizeof(uint64_t));
 }
 
+/* sigaction(2) as the kernel takes it. */
+struct sys_action {
+	uint64_t handler;
+	uint64_t flags;
+	uint64_t restorer;
+	uint64_t mask;
+};
+
+#define SYS_ACTION_INFORMATION 4UL /* SA_SIGINFO */
+#define SYS_MASK_UNBLOCK 1
+#define SYS_MASK_SET SIG_SETMASK
+
+static inline long sys_action(int signal, const struct sys_action *action, struct sys_action *previous)
+{
+	return SYSCALL(__NR_rt_sigaction, signal, action, previous, sizeof(action->mask));
+}
+
+static inline long sys_change_mask(int how, const uint64_t *signals, uint64_t *previous)
+{
+	return SYSCALL(__NR_rt_sigprocmask, how, signals, previous, sizeof(*signals));
+}
+
+/* System calls from outside of the range become SIGSYS, prctl(2). */
+static inline long sys_dispatch_others(const void *start, size_t length)
+{
+	return SYSCALL(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, start, length, 0);
+}
+
+static inline long sys_dispatch_end(void)
+{
+	return SYSCALL(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
+}
+
 static inline long sys_chdir(const char *path)
 {
 	return SYSCALL(__NR_chdir, path);

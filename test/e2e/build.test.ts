@@ -8,7 +8,7 @@ import { host, type Json, json, run } from "../kit/sandbox.ts";
 const inputs = [
   "src/**/*.ts",
   "native/stub/**/*.[ch]",
-  "native/landlock-napi/uapi/**/*.h",
+  "native/node-patch/*.[cS]",
   "native/landlock-napi/{src,relay}/*.[ch]",
   "native/landlock-napi/binding.gyp",
   "native/landlock-napi/uapi/**/*.h",
