@@ -7,6 +7,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
+import { cacheAllFunctions } from "./code-cache.ts";
 import { patchNode } from "./node-patch.ts";
 import { bundle, packedNode, parts, postject, root, sea, strippedNode } from "./paths.ts";
 import { run } from "./run.ts";
@@ -58,6 +59,7 @@ export function makeSea(): void {
     }),
   );
   run(packedNode, ["--experimental-sea-config", config]);
+  cacheAllFunctions(blob, bundle);
   writeFileSync(sea, readFileSync(strippedNode), { mode: 0o755 });
   // Its command, not its function: what it warns of is only worth reading when it fails.
   run(packedNode, [postject, sea, "NODE_SEA_BLOB", blob, "--sentinel-fuse", fuse]);

@@ -1,0 +1,63 @@
+/**
+ * Puts the bytecode of all functions into the SEA's code cache; Node's own holds those only that run while it loads.
+ *
+ * Runs:     on the build machine, under the same Node that is packed.
+ * Promises: the cache is for the same source, V8 and flags as Node's own, or the build fails; verify.ts sees to it that V8
+ *           accepts it.
+ * Source:   Node, src/node_sea.cc (the blob); V8, src/snapshot/code-serializer.h (the header)
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { compileFunction } from "node:vm";
+import { packedNode } from "./paths.ts";
+import { run } from "./run.ts";
+
+/** As Node wraps a CommonJS module. */
+const parameters = ["exports", "require", "module", "__filename", "__dirname"];
+/** V8's header: magic, version, source, flags, read-only heap, length of what follows, checksum. */
+const header = { flags: 12, length: 20, size: 32 } as const;
+const lengthBytes = 8;
+
+/** Replaces the code cache in the SEA's blob, which ends with it: there are no assets. */
+export function cacheAllFunctions(blobFile: string, bundle: string): void {
+  const blob = readFileSync(blobFile);
+  const source = readFileSync(bundle);
+  const at = blob.indexOf(source) + source.length;
+  const start = at + lengthBytes;
+  if (at < source.length || Number(blob.readBigUInt64LE(at)) !== blob.length - start) {
+    throw new Error("the SEA's blob does not end with the source and its code cache: see build/code-cache.ts");
+  }
+  const cache = compiled(bundle, `${blobFile}.cache`);
+  adopt(cache, blob.subarray(start));
+  const length = Buffer.alloc(lengthBytes);
+  length.writeBigUInt64LE(BigInt(cache.length));
+  writeFileSync(blobFile, Buffer.concat([blob.subarray(0, at), length, cache]));
+}
+
+/**
+ * V8 asks for the flags with which it runs, to be sure of what the bytecode may do. `--no-lazy` says only when functions
+ * are compiled, but counts as another set of flags: so the header gets those of Node's own cache.
+ */
+function adopt(cache: Buffer, own: Buffer): void {
+  own.copy(cache, header.flags, header.flags, header.flags + 4);
+  if (cache.length < header.size || !cache.subarray(0, header.length).equals(own.subarray(0, header.length))) {
+    throw new Error("the code cache has another header than Node's own: see build/code-cache.ts");
+  }
+}
+
+/** In a process of its own: V8's flags are the whole process's. */
+function compiled(bundle: string, output: string): Buffer {
+  run(packedNode, [import.meta.filename, bundle, output]);
+  return readFileSync(output);
+}
+
+if (import.meta.main) {
+  const [bundle = "", output = ""] = process.argv.slice(2);
+  setFlagsFromString("--no-lazy");
+  const compiled = compileFunction(readFileSync(bundle, "utf8"), parameters, {
+    filename: bundle,
+    produceCachedData: true,
+  });
+  if (compiled.cachedData === undefined) throw new Error("V8 made no code cache");
+  writeFileSync(output, compiled.cachedData);
+}
