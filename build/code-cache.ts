@@ -18,20 +18,21 @@ const parameters = ["exports", "require", "module", "__filename", "__dirname"];
 const header = { flags: 12, length: 20, size: 32 } as const;
 const lengthBytes = 8;
 
-/** Replaces the code cache in the SEA's blob, which ends with it: there are no assets. */
+/** Replaces the code cache in the SEA's blob, where its length and its bytes follow the source. */
 export function cacheAllFunctions(blobFile: string, bundle: string): void {
   const blob = readFileSync(blobFile);
   const source = readFileSync(bundle);
   const at = blob.indexOf(source) + source.length;
   const start = at + lengthBytes;
-  if (at < source.length || Number(blob.readBigUInt64LE(at)) !== blob.length - start) {
-    throw new Error("the SEA's blob does not end with the source and its code cache: see build/code-cache.ts");
+  const end = start + Number(blob.readBigUInt64LE(at));
+  if (at < source.length || end > blob.length) {
+    throw new Error("the SEA's blob does not hold the source and its code cache: see build/code-cache.ts");
   }
   const cache = compiled(bundle, `${blobFile}.cache`);
-  adopt(cache, blob.subarray(start));
+  adopt(cache, blob.subarray(start, end));
   const length = Buffer.alloc(lengthBytes);
   length.writeBigUInt64LE(BigInt(cache.length));
-  writeFileSync(blobFile, Buffer.concat([blob.subarray(0, at), length, cache]));
+  writeFileSync(blobFile, Buffer.concat([blob.subarray(0, at), length, cache, blob.subarray(end)]));
 }
 
 /**
