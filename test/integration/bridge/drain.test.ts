@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import realAddon from "landlock-napi/addon";
 import { describe, expect } from "vitest";
 import { openListeners } from "../../../src/bridge/listener.ts";
-import { countedDoors, doors, test, ways } from "../../kit/bridges.ts";
+import { countedDoors, doors, type Kind, type Stage, test, ways } from "../../kit/bridges.ts";
 import { payload, received, whole, writeUntilStalled } from "../../kit/bytes.ts";
 
 const EAGAIN = 11;
@@ -20,6 +20,18 @@ describe("drain", () => {
     expect(await bridges.drain()).toBe("drained");
     bridges.close();
     expect(await arrived.promise).toEqual(whole(bytes));
+  });
+
+  test.for(ways)("%s -> %s: delivers what was answered just before", async ([listen, connect], { stage }) => {
+    const answered = Promise.withResolvers<void>();
+    const target = await stage.target(connect, (socket) => void socket.end(bytes, () => answered.resolve()));
+    const { bridges, address } = stage.bridge(listen, target);
+    const client = stage.client(address);
+    const arrived = received(client);
+    await answered.promise;
+    expect(await bridges.drain()).toBe("drained");
+    bridges.close();
+    expect(await arrived).toEqual(whole(bytes));
   });
 
   test.for(ways)("%s -> %s: serves those who wait in the backlog", async ([listen, connect], { stage }) => {
@@ -97,46 +109,42 @@ describe("drain", () => {
     expect(bridges.statistics()[0]?.open).toBe(1);
   });
 
-  test.for(ways)("%s -> %s: gives up after its time when a peer does not read", async (way, { stage }) => {
-    const { addon, passed } = countedDoors();
-    const accepted = Promise.withResolvers<Socket>();
-    const target = await stage.target(way[1], (socket) => accepted.resolve(socket.pause()));
-    const { bridges, address } = stage.bridge(way[0], target, {}, addon);
-    await writeUntilStalled(stage.client(address), payload(64 << 20), passed);
-    await accepted.promise;
-    expect(await bridges.drain({ stallMs: 100 })).toBe("stalled");
-  });
+  const readers = ways.flatMap(([listen, connect]) =>
+    (["client", "target"] as const).map((reader) => ({ listen, connect, reader })),
+  );
 
-  test.for(ways)(
-    "%s -> %s: a slow reader gets everything, as long as it reads",
-    async ([listen, connect], { stage }) => {
-      const bulk = payload(24 << 20);
-      const arrived = Promise.withResolvers<unknown>();
-      const target = await stage.target(connect, (socket) => {
-        // 24 pauses of 60 ms are longer than the bridge waits without progress.
-        dawdle(socket, { everyBytes: 1 << 20, pauseMs: 60 });
-        arrived.resolve(received(socket));
-      });
-      const { bridges, address } = stage.bridge(listen, target);
-      const client = stage.client(address);
-      client.end(bulk);
-      await once(client, "connect");
-      expect(await bridges.drain({ stallMs: 1000 })).toBe("drained");
-      bridges.close();
-      expect(await arrived.promise).toEqual(whole(bulk));
+  test.for(readers)(
+    "$listen -> $connect: gives up after its time when the $reader does not read",
+    async (way, { stage }) => {
+      const { addon, passed } = countedDoors();
+      const { bridges, reader, writer } = await met(stage, way, addon);
+      reader.pause();
+      await writeUntilStalled(writer, payload(64 << 20), passed);
+      expect(await bridges.drain({ stallMs: 100 })).toBe("stalled");
     },
   );
 
-  test.for(ways)(
-    "%s -> %s: a client that never stops sending is given its time",
-    async ([listen, connect], { stage }) => {
-      const target = await stage.target(connect, (socket) => socket.resume());
-      const { bridges, address } = stage.bridge(listen, target);
-      const client = stage.client(address);
-      const bytes = Buffer.alloc(1 << 20);
-      const more = () => void client.write(bytes, (error) => error ?? more());
-      more();
-      await once(client, "connect");
+  test.concurrent.for(readers)(
+    "$listen -> $connect: a slow $reader gets everything, as long as it reads",
+    async (way, { stage }) => {
+      const bulk = payload(24 << 20);
+      const { bridges, reader, writer } = await met(stage, way);
+      // 24 pauses of 60 ms are longer than the bridge waits without progress.
+      dawdle(reader, { everyBytes: 1 << 20, pauseMs: 60 });
+      const arrived = received(reader);
+      writer.end(bulk);
+      expect(await bridges.drain({ stallMs: 1000 })).toBe("drained");
+      bridges.close();
+      expect(await arrived).toEqual(whole(bulk));
+    },
+  );
+
+  test.for(readers)(
+    "$listen -> $connect: ends in time although the slow $reader always has more to read",
+    async (way, { stage }) => {
+      const { bridges, reader, writer } = await met(stage, way);
+      dawdle(reader.resume(), { everyBytes: 256 << 10, pauseMs: 20 });
+      writer.end(Buffer.alloc(64 << 20));
       expect(await bridges.drain({ totalMs: 200 })).toBe("timed-out");
     },
   );
@@ -154,6 +162,21 @@ describe("drain", () => {
     expect(await bridges.drain()).toBe("drained");
   });
 });
+
+/** A client and a target that have met through a bridge, by what they are to do. */
+async function met(
+  stage: Stage,
+  { listen, connect, reader }: { listen: Kind; connect: Kind; reader: "client" | "target" },
+  addon = realAddon,
+) {
+  const accepted = Promise.withResolvers<Socket>();
+  const { bridges, address } = stage.bridge(listen, await stage.target(connect, accepted.resolve), {}, addon);
+  const client = stage.client(address);
+  const target = await accepted.promise;
+  return reader === "client"
+    ? { bridges, reader: client, writer: target }
+    : { bridges, reader: target, writer: client };
+}
 
 /** Pauses after each so many bytes. */
 function dawdle(socket: Socket, { everyBytes, pauseMs }: { everyBytes: number; pauseMs: number }): void {

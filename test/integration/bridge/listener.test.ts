@@ -3,7 +3,7 @@ import { join } from "node:path";
 import realAddon from "landlock-napi/addon";
 import { describe, expect } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
-import type { Address } from "../../../src/bridge/address.ts";
+import { type Address, formatAddress } from "../../../src/bridge/address.ts";
 import { closeListener, type Listener, openListeners } from "../../../src/bridge/listener.ts";
 import type { Addon } from "../../../src/sys/addon.ts";
 import { doors, type Stage, test } from "../../kit/bridges.ts";
@@ -113,10 +113,10 @@ describe("a Unix listener", () => {
 });
 
 describe("a TCP listener", () => {
-  test("on a port that is taken says so", async ({ stage }) => {
-    const address = await stage.target("tcp");
+  test.for(["tcp", "tcp6"] as const)("(%s) on a port that is taken says so", async (kind, { stage }) => {
+    const address = await stage.target(kind);
     const error = failure(() => openListeners(realAddon, [address]));
-    expect(error.message).toMatch(/^cannot listen on tcp:127\.0\.0\.1:\d+: bind: EADDRINUSE/);
+    expect(error.message).toContain(`cannot listen on ${formatAddress(address)}: bind: EADDRINUSE`);
     expect(error.details.hint).toContain("another process listens on this port");
   });
 
@@ -130,16 +130,19 @@ describe("a TCP listener", () => {
     expect(error.details).toMatchObject({ step: "open-bridges", syscall: door, hint: expect.stringContaining(hint) });
   });
 
-  test("can be opened again at once after its connections have ended", async ({ stage }) => {
-    const target = await stage.target("unix", (socket) => socket.end("bye"));
-    const { bridges, address } = stage.bridge("tcp", target);
-    const client = stage.client(address);
-    await received(client.end());
-    bridges.close();
-    const [listener] = openListeners(realAddon, [address]);
-    expect(listener?.address).toEqual(address);
-    if (listener !== undefined) closeListener(realAddon, listener);
-  });
+  test.for(["tcp", "tcp6"] as const)(
+    "(%s) can be opened again at once after its connections have ended",
+    async (kind, { stage }) => {
+      const target = await stage.target("unix", (socket) => socket.end("bye"));
+      const { bridges, address } = stage.bridge(kind, target);
+      const client = stage.client(address);
+      await received(client.end());
+      bridges.close();
+      const [listener] = openListeners(realAddon, [address]);
+      expect(listener?.address).toEqual(address);
+      if (listener !== undefined) closeListener(realAddon, listener);
+    },
+  );
 });
 
 test("when one listener cannot be opened, none stays open and no file stays behind", ({ stage }) => {

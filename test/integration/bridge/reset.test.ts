@@ -8,10 +8,10 @@ const tcpToTcp: readonly Way[] = [
   ["tcp", "tcp"],
   ["tcp6", "tcp6"],
 ];
-const fromTcp: readonly Way[] = [["tcp", "unix"], ...tcpToTcp];
+const fromTcp: readonly Way[] = [["tcp", "unix"], ["tcp6", "unix"], ...tcpToTcp];
 /** More than all buffers on the way hold. */
 const offered = payload(64 << 20);
-const toTcp: readonly Way[] = [["unix", "tcp"], ...tcpToTcp];
+const toTcp: readonly Way[] = [["unix", "tcp"], ["unix", "tcp6"], ...tcpToTcp];
 
 test.for(tcpToTcp)("%s -> %s: a client's reset reaches the target as one", async (way, { stage }) => {
   const { client, target } = await connected(stage, way);
@@ -49,16 +49,16 @@ test.for([
   },
 );
 
-test("a TCP client's reset ends a Unix target, both ways", async ({ stage }) => {
-  const { client, target } = await connected(stage, ["tcp", "unix"]);
+test.for(["tcp", "tcp6"] as const)("a %s client's reset ends a Unix target, both ways", async (listen, { stage }) => {
+  const { client, target } = await connected(stage, [listen, "unix"]);
   const seen = received(target);
   client.resetAndDestroy();
   expect(await seen).toMatchObject({ end: "end" });
   expect(await writeFails(target)).toBe("EPIPE");
 });
 
-test("a TCP target's reset ends a Unix client, both ways", async ({ stage }) => {
-  const { client, target } = await connected(stage, ["unix", "tcp"]);
+test.for(["tcp", "tcp6"] as const)("a %s target's reset ends a Unix client, both ways", async (connect, { stage }) => {
+  const { client, target } = await connected(stage, ["unix", connect]);
   const seen = received(client);
   target.resetAndDestroy();
   expect(await seen).toMatchObject({ end: "end" });
@@ -91,6 +91,21 @@ test.for(toTcp)(
     expect(got.sizeBytes).toBeGreaterThan(100_000);
     expect(got.digest).toBe(digest(offered.subarray(0, got.sizeBytes)));
     expect(got.end).toBe(way[0] === "unix" ? "end" : "ECONNRESET");
+  },
+);
+
+test.for(fromTcp)(
+  "%s -> %s: a target that reads late gets all that came before the client's reset",
+  async (way, { stage }) => {
+    const { client, target, passed } = await connected(stage, way);
+    // More than the target's kernel takes, if that is TCP; less than what makes the relay wait.
+    const request = offered.subarray(0, way[1] === "unix" ? 100_000 : 1 << 20);
+    await writeUntilStalled(client, request, passed);
+    expect(passed()).toBe(request.length);
+    client.resetAndDestroy();
+    await once(client, "close");
+    await relayIsStill(passed);
+    expect(await received(target)).toEqual(whole(request, way[1] === "unix" ? "end" : "ECONNRESET"));
   },
 );
 
