@@ -33,11 +33,7 @@ const started = performance.now();
 mkdirSync(parts, { recursive: true });
 
 const scripts = ["build/*.ts", "package-lock.json"];
-const nativeInputs = [
-  "native/stub/**/*.[ch]",
-  "native/node-patch/*.[cS]",
-  "native/landlock-napi/uapi/**/*.h",
-];
+const nativeInputs = ["native/stub/**/*.[ch]", "native/node-patch/*.[cS]", "native/landlock-napi/uapi/**/*.h"];
 const addonInputs = [
   "native/landlock-napi/{src,relay}/*.[ch]",
   "native/landlock-napi/binding.gyp",

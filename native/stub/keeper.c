@@ -50,9 +50,10 @@ static struct keeper {
 	uint32_t file_count;
 	uint32_t targets; /* that were looked at */
 	struct refusal refusal;
+	int is_ready;
+	int has_reaper;
 
 	enum phase phase;
-	int has_reaper;
 	long phase_since; /* milliseconds of sys_now() */
 	long bridges;	  /* PID of the bridge process, 0: there is none */
 	int control;	  /* to it */
@@ -158,7 +159,8 @@ static long keep(struct keeper *keeper, const struct delivery *delivery, uint32_
 	}
 }
 
-static void answer_ready(struct keeper *keeper)
+/* Says whether everything could be obeyed. From now on the set-up may be missed. */
+static void answer_ready(struct keeper *keeper, int has_reaper)
 {
 	struct message kept = {
 		.kind = MESSAGE_KEPT,
@@ -167,34 +169,51 @@ static void answer_ready(struct keeper *keeper)
 		.error = keeper->refusal.error,
 	};
 
+	keeper->has_reaper = has_reaper;
+	keeper->is_ready = kept.error == 0;
 	(void)channel_send(keeper->own.setup, &kept, NO_DESCRIPTOR); /* if it is gone, so is the bootstrap */
+}
+
+/*
+ * The set-up has died without a word. If P0 has its plan the program starts all the same: without a reaper its end of
+ * the pair closes then, or when P0 gives up.
+ */
+static void await_program(const struct keeper *keeper)
+{
+	struct sys_poll poll = { .fd = keeper->own.life, .events = POLLIN };
+
+	if (!keeper->is_ready)
+		sys_exit(0);
+	while (!keeper->has_reaper && sys_poll(&poll, 1, -1) != 1)
+		continue;
 }
 
 /* Takes what the set-up gives until the program runs. Ends this process when there is nothing to keep. */
 static void set_up(struct keeper *keeper)
 {
 	struct delivery delivery;
-	uint32_t index;
+	uint32_t index = 0;
 	long result;
 
 	for (;;) {
 		result = channel_receive(keeper->own.setup, &delivery, &payload, sizeof(payload));
-		if (result == -EPIPE || (result >= 0 && delivery.message.kind == MESSAGE_EXIT))
+		if (result == -EPIPE) {
+			await_program(keeper);
+			return;
+		}
+		if (result >= 0 && delivery.message.kind == MESSAGE_EXIT)
 			sys_exit(0);
 		if (result >= 0 && delivery.message.kind == MESSAGE_SERVE)
-			break;
+			return;
 		if (result >= 0 && delivery.message.kind == MESSAGE_READY) {
-			answer_ready(keeper);
+			answer_ready(keeper, delivery.message.value != 0);
 			continue;
 		}
 		if (result >= 0)
 			result = keep(keeper, &delivery, &index);
-		else
-			index = 0;
 		if (result < 0 && keeper->refusal.error == 0)
 			keeper->refusal = (struct refusal){ delivery.message.kind, index, (uint32_t)-result };
 	}
-	keeper->has_reaper = delivery.message.value != 0;
 }
 
 /* Writes to the status descriptor unless its reader lets it wait; nobody is left to tell that it failed. */

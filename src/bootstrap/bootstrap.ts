@@ -17,9 +17,9 @@ import { encodeAttempts } from "../plan/attempts.ts";
 import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import { bridgeFilter } from "../seccomp/bridge-filter.ts";
-import { defaultFilter, type FilterAddition } from "../seccomp/default-filter.ts";
+import { defaultFilter } from "../seccomp/default-filter.ts";
 import type { Addon } from "../sys/addon.ts";
-import type { Keeper } from "../sys/keeper.ts";
+import type { Keeper, KeptBridges } from "../sys/keeper.ts";
 import type { Messages } from "../sys/messages.ts";
 import { noDescriptor } from "../sys/protocol.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
@@ -33,7 +33,7 @@ import { findProgram } from "./program.ts";
 import { encodeRelayPlan } from "./relay-plan.ts";
 import type { BootstrapRequest } from "./request.ts";
 import { type EnforcedRuleset, makeRuleset } from "./ruleset.ts";
-import { failed, idleEnd, type Report, starting, statusReport } from "./status.ts";
+import { failed, type Isolation, idleEnd, type Report, starting, statusReport } from "./status.ts";
 import { explainFailure, type PreparedPlan } from "./step-failure.ts";
 import { abstractListener, attemptsOf, type CheckOutcome, checksOf, judge } from "./verification.ts";
 
@@ -105,20 +105,16 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
     const plan = encodeExecPlan(prepared.plan);
     if (bridges.length > 0) handBridges(context, request, bridges, reporting);
     else keeper.dismiss();
+    if (request.verify) report({ event: "verified", checks: verify(context, request, ruleset, prepared, plan) });
     report({
       event: "ready",
-      isolation: {
-        landlock: { ...describeLandlock(ruleset.choice, addon.landlockErrata()), skippedPaths: ruleset.skipped },
-        seccomp: request.seccomp,
-        noNewPrivs: true,
-      },
+      isolation: isolation(addon, request, ruleset),
       bridges: request.bridges.map(({ listen, connect }) => ({
         listen: formatAddress(listen),
         connect: formatAddress(connect),
       })),
       repaired: prepared.repaired,
     });
-    if (request.verify) report({ event: "verified", checks: verify(context, request, ruleset, prepared, plan) });
     if (isDebugging)
       messages.write(`fence: debug: ready: Landlock ${ruleset.choice.kind}, seccomp ${request.seccomp}\n`);
     messages.leaveStdio(addon, waiting.pidfd);
@@ -126,10 +122,16 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
     const failure = await waiting.started();
     if (failure !== null) throw explainFailure(failure, prepared, ruleset.choice);
   } catch (error) {
+    keeper.dismiss();
     closeAll(addon, bridges);
     throw error;
   }
-  if (bridges.length > 0) keeper.serve(waiting.hasReaper);
+  if (bridges.length > 0) keeper.serve();
+}
+
+function isolation(addon: Addon, { seccomp }: BootstrapRequest, { choice, skipped }: EnforcedRuleset): Isolation {
+  const landlock = describeLandlock(choice, addon.landlockErrata(), seccomp === "off" ? "open" : "denied");
+  return { landlock: { ...landlock, skippedPaths: skipped }, seccomp, noNewPrivs: true };
 }
 
 /** Throws FENCE_VERIFY, or what a failed step of the plan throws. */
@@ -159,14 +161,14 @@ function verify(
 
 /** From here on the keeper has the bridges too; it serves them when the program has started. */
 function handBridges(
-  { addon, keeper, messages }: BootstrapContext,
+  { addon, waiting, keeper, messages }: BootstrapContext,
   request: BootstrapRequest,
   bridges: readonly OpenBridge[],
   { statusFd, isDebugging }: Reporting,
 ): void {
   const listeners = bridges.map(({ listener }) => listener);
   const targets = bridges.map(({ target }) => target);
-  keeper.keep({
+  const kept: KeptBridges = {
     listeners: listeners.map(({ fd }) => fd),
     socketFiles: listeners.flatMap(({ address }) => (address.kind === "unix" ? [address.path] : [])),
     targets: targets.flatMap((target) => (target.kind === "unix" ? [target.path] : [])),
@@ -176,7 +178,8 @@ function handBridges(
     status: statusFd ?? noDescriptor,
     idleReport: Buffer.from(idleEnd(request.bridges)),
     debug: isDebugging ? messages.descriptor : noDescriptor,
-  });
+  };
+  keeper.keep(kept, waiting.hasReaper);
 }
 
 interface Prepared extends PreparedPlan {
@@ -186,7 +189,7 @@ interface Prepared extends PreparedPlan {
 function preparePlan(
   { environment }: BootstrapContext,
   request: BootstrapRequest,
-  { choice }: EnforcedRuleset,
+  { choice, restrictFlags, filterAdditions }: EnforcedRuleset,
 ): Prepared {
   const chdir = request.process.find((step) => step.kind === "chdir");
   const directory = chdir === undefined ? "." : chdir.path;
@@ -202,18 +205,11 @@ function preparePlan(
     .environment(change.steps)
     .arguments([first, ...rest])
     .process(request.process)
-    .landlock({ restricts: choice.kind === "ruleset", flags: 0 })
-    .seccomp(request.seccomp === "off" ? new Uint8Array() : defaultFilter(architecture(), filterAdditions(choice)))
+    .landlock({ restricts: choice.kind === "ruleset", flags: restrictFlags })
+    .seccomp(request.seccomp === "off" ? new Uint8Array() : defaultFilter(architecture(), filterAdditions))
     .program(program);
   const programPath = program.kind === "exec" ? program.path : (argv[0] ?? "");
   return { plan, repaired: change.repaired, directory, programPath };
-}
-
-/** Where ports are restricted, the ways around Landlock's TCP rights are closed. */
-function filterAdditions(choice: EnforcedRuleset["choice"]): readonly FilterAddition[] {
-  if (choice.kind !== "ruleset") return [];
-  const { handled } = choice;
-  return handled.includes("BIND_TCP") || handled.includes("CONNECT_TCP") ? ["tcp-detours"] : [];
 }
 
 /** PATH as the program will have it. */

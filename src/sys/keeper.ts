@@ -37,15 +37,15 @@ const eacces = -13;
 
 export class Keeper {
   readonly #addon: Addon;
-  readonly #socket: number;
+  #socket: number;
 
   constructor(addon: Addon, socket: number) {
     this.#addon = addon;
     this.#socket = socket;
   }
 
-  /** Throws FENCE_BRIDGE. */
-  keep(bridges: KeptBridges): void {
+  /** `hasReaper`: P0's reaper says when the program has ended. Throws FENCE_BRIDGE. */
+  keep(bridges: KeptBridges, hasReaper: boolean): void {
     for (const listener of bridges.listeners) this.#send("listener", { descriptors: [listener] });
     for (const path of bridges.socketFiles) this.#send("socketFile", { payload: terminated(path) });
     for (const path of bridges.targets) this.#send("mayConnect", { payload: terminated(path) });
@@ -54,21 +54,24 @@ export class Keeper {
     this.#send("filter", { payload: bridges.filter });
     if (bridges.status !== noDescriptor) this.#sendFile("status", bridges.idleReport, bridges.status);
     if (bridges.debug !== noDescriptor) this.#send("debug", { descriptors: [bridges.debug] });
-    this.#send("ready");
+    this.#send("ready", { value: hasReaper ? 1 : 0 });
     const answer = receiveMessage(this.#addon, this.#socket);
     if (typeof answer !== "object") throw failure("cannot hear the keeper", "recvmsg", answer);
     if (answer.kind !== protocol.kinds.kept) throw bug(`the keeper answered ${answer.kind}`);
     if (answer.error !== 0) throw refused(answer.step, -answer.error, bridges.targets[answer.index]);
   }
 
-  /** The program has started. `hasReaper`: its reaper says when it has ended. */
-  serve(hasReaper: boolean): void {
-    this.#send("serve", { value: hasReaper ? 1 : 0 });
+  /** The program has started. */
+  serve(): void {
+    this.#send("serve");
   }
 
-  /** There is nothing to keep: it ends. */
+  /** The program does not start, or has no bridges: the keeper ends. It may have ended already. */
   dismiss(): void {
+    if (this.#socket === noDescriptor) return;
+    sendMessage(this.#addon, this.#socket, "exit");
     this.#addon.closeDescriptor(this.#socket);
+    this.#socket = noDescriptor;
   }
 
   #sendFile(kind: MessageKind, bytes: Buffer, ...others: readonly number[]): void {
