@@ -50,15 +50,15 @@ describe("the example of a scratch image", () => {
     expect(twin.stderr).toContain("Connection refused");
   });
 
-  test("runs as its unprivileged user, without capabilities, as PID 1, under file rules", async () => {
+  test("runs as its unprivileged user, without capabilities, beneath PID 1, under file rules", async () => {
     const proxy = await httpProxy();
     const attempt = async (action: readonly string[], options: EngineOptions = {}): Promise<Json> => {
       const cmd = ["/bin/probe", ...action];
       return json(await runImage(scratch(), { ...at(proxy), cmd, ...options }, withProbe));
     };
-    const who = { pid: 1, ppid: 0, uid: 65534, gid: 65534, capabilitiesEffective: "0".repeat(16), noNewPrivs: 1 };
-    expect(await attempt(["facts"])).toMatchObject({ ...who, seccompMode: 2 });
-    expect(await attempt(["facts"], withoutFence)).toMatchObject({ ...who, seccompMode: 0 });
+    const who = { uid: 65534, gid: 65534, capabilitiesEffective: "0".repeat(16), noNewPrivs: 1 };
+    expect(await attempt(["facts"])).toMatchObject({ ...who, ppid: 1, seccompMode: 2 });
+    expect(await attempt(["facts"], withoutFence)).toMatchObject({ ...who, ppid: 0, seccompMode: 0 });
     expect(await attempt(["open-read", "/fence"])).toMatchObject({ errno: "EACCES" });
     expect(await attempt(["open-read", "/fence"], withoutFence)).toMatchObject({ errno: 0 });
     expect(await attempt(["create", "/x"])).toMatchObject({ errno: "EROFS" });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { requires } from "../kit/requires.ts";
 import { fence, type Json, json, run } from "../kit/sandbox.ts";
-import { example, probe, runExample, signalled } from "../kit/sandbox-bundle.ts";
+import { example, exampleOptions, probe, runExample, signalled, withoutInit } from "../kit/sandbox-bundle.ts";
 import { crunNeeds } from "../kit/sandbox-oci.ts";
 import { hello, httpProxy } from "../kit/sandbox-proxy.ts";
 
@@ -41,7 +41,7 @@ test("the bundle runs dist/fence", async () => {
 });
 
 test("a status descriptor comes from outside by --preserve-fds", async () => {
-  const options = ["--http-proxy", "unix:/run/proxy/http.sock", "--rox", "/bin", "--status-fd", "4"];
+  const options = [...exampleOptions, "--status-fd", "4"];
   const { run: command } = await example({ options });
   const passing = command.flatMap((word) => (word === "run" ? ["run", "--preserve-fds=2"] : [word]));
   const { status, output4 } = await run(passing, { input3: "", collects4: true });
@@ -54,7 +54,7 @@ test("a status descriptor comes from outside by --preserve-fds", async () => {
   });
 });
 
-describe("a signal that crun sends", () => {
+describe("a signal that crun sends, without --init,", () => {
   const SIGUSR1 = 10;
   const SIGTERM = 15;
 
@@ -70,7 +70,7 @@ describe("a signal that crun sends", () => {
   ] as const)("$what, as without fence", async ({ waitsFor, sent, is }) => {
     const program = probe("wait-signal", waitsFor);
     const outcome = { result: is[0], status: is[1] };
-    expect(await signalled({ program }, sent)).toEqual(outcome);
+    expect(await signalled({ options: withoutInit, program }, sent)).toEqual(outcome);
     expect(await signalled({ program, withoutFence: true }, sent)).toEqual(outcome);
   });
 });
@@ -127,7 +127,7 @@ describe("under the system call filter of a container engine", () => {
   });
 
   test("that denies Landlock fence runs when it is told to do without", async () => {
-    const options = ["--http-proxy", "unix:/run/proxy/http.sock", "--landlock=best-effort", "--rox", "/bin"];
+    const options = [...exampleOptions, "--landlock=best-effort"];
     const outcome = await runExample({ options, change: denying(landlock, ENOSYS) });
     expect(outcome).toMatchObject({ status: 0, stdout: hello, stderr: "" });
   });

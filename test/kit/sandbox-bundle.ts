@@ -21,13 +21,18 @@ export interface OciChanges {
   readonly change?: (config: Json) => void;
 }
 
+const words: readonly string[] = parsed().process.args;
+const dashes = words.indexOf("--");
+
+/** Of fence, in the example. */
+export const exampleOptions = words.slice(2, dashes);
+export const withoutInit = exampleOptions.filter((option) => option !== "--init");
+
 /** The bundle of docs/examples/oci, in whose root the probe stands too. */
 export async function example(changes: OciChanges = {}, proxy?: HostProxy): Promise<Bundle> {
   const { folder } = proxy ?? (await httpProxy());
-  const config = JSON.parse(exampleText("oci/config.json"));
-  const words: string[] = config.process.args;
-  const dashes = words.indexOf("--");
-  const { program = words.slice(dashes + 1), options = words.slice(2, dashes), withoutFence = false } = changes;
+  const config = parsed();
+  const { program = words.slice(dashes + 1), options = exampleOptions, withoutFence = false } = changes;
   config.process.args = withoutFence ? program : [...words.slice(0, 2), ...options, "--", ...program];
   changes.change?.(config);
   return bundle(config, (at) => {
@@ -36,6 +41,10 @@ export async function example(changes: OciChanges = {}, proxy?: HostProxy): Prom
     putProgram(host.probe, join(at, "rootfs/bin/probe"));
     symlinkSync(folder, join(at, "proxy"));
   });
+}
+
+function parsed(): Json {
+  return JSON.parse(exampleText("oci/config.json"));
 }
 
 export const runExample = async (changes: OciChanges = {}, proxy?: HostProxy): Promise<Outcome> =>

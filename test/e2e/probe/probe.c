@@ -34,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -529,6 +530,50 @@ static long wait_signal(char **arguments)
 	return sigwaitinfo(&signals, NULL);
 }
 
+/* Becomes an orphan when its parent has ended, then ends. */
+static _Noreturn void be_orphan(int until_parent_ends)
+{
+	char byte;
+
+	while (read(until_parent_ends, &byte, sizeof(byte)) == -1 && errno == EINTR)
+		;
+	_exit(0);
+}
+
+/*
+ * Leaves a process behind that has ended, prints {"waiting":SIGNAL} and waits for it, twice. The result is 0 when
+ * nobody has reaped the orphan, and -1 when somebody has.
+ */
+static long leave_orphan(char **arguments)
+{
+	int parent_lives[2], pid_from[2], orphan_pidfd, status;
+	pid_t parent, orphan = -1;
+	struct pollfd ended = { .events = POLLIN };
+
+	if (pipe2(parent_lives, O_CLOEXEC) == -1 || pipe2(pid_from, O_CLOEXEC) == -1)
+		return -1;
+	parent = fork();
+	if (parent == 0) {
+		orphan = fork();
+		if (orphan == 0) {
+			(void)close(parent_lives[1]); /* so that the parent's end is the last */
+			be_orphan(parent_lives[0]);
+		}
+		_exit(write(pid_from[1], &orphan, sizeof(orphan)) == sizeof(orphan) ? 0 : EXIT_USAGE);
+	}
+	if (parent == -1 || read(pid_from[0], &orphan, sizeof(orphan)) != sizeof(orphan) || orphan == -1)
+		return -1;
+	orphan_pidfd = (int)syscall(SYS_pidfd_open, (long)orphan, 0L);
+	ended.fd = orphan_pidfd;
+	if (orphan_pidfd == -1 || waitpid(parent, &status, 0) == -1 || close(parent_lives[1]) == -1 ||
+	    poll(&ended, 1, -1) == -1)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		if (wait_signal(arguments) == -1)
+			return -1;
+	return kill(orphan, 0);
+}
+
 /* Prints nothing. */
 static long exit_with(char **arguments)
 {
@@ -792,6 +837,7 @@ static const struct action actions[] = {
 	{ "mount", "PATH", 1, 1, mount_tmpfs },
 	{ "open-read", "PATH", 1, 1, open_read },
 	{ "open-write", "PATH", 1, 1, open_write },
+	{ "orphan", "SIGNAL", 1, 1, leave_orphan },
 	{ "ptrace", "", 0, 0, trace_me },
 	{ "raise", "SIGNAL", 1, 1, raise_signal },
 	{ "send-unix", "PATH TEXT", 2, 2, send_unix },
