@@ -3,11 +3,11 @@
 #
 # Use: FENCE=dist/fence BUSYBOX=/bin/busybox PROXY_SOCKET=/run/proxy.sock sh run.sh wget -q -O - http://example.com/
 set -eu
-exec bwrap --unshare-all --die-with-parent \
+exec bwrap --unshare-all --die-with-parent --as-pid-1 \
 	--ro-bind "$FENCE" /fence \
 	--ro-bind "$BUSYBOX" /bin/busybox \
 	--ro-bind "$PROXY_SOCKET" /run/proxy.sock \
 	--proc /proc \
 	--remount-ro / \
 	-- \
-	/fence bootstrap --http-proxy unix:/run/proxy.sock --rox /bin -- /bin/busybox "$@"
+	/fence bootstrap --init --http-proxy unix:/run/proxy.sock --rox /bin -- /bin/busybox "$@"
