@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { logWords } from "../../src/landlock/options.ts";
 import { notRun, requires } from "../kit/requires.ts";
 import { bootstrap, emptyRoot, fenced, folder, host, type Json, type Place, unfenced } from "../kit/sandbox.ts";
 
@@ -295,6 +296,30 @@ describe("on the host", () => {
     });
     expect(ready.isolation.landlock.notes.map(({ id }: Json) => id)).toContain("unix-sockets");
     expect(await fenced(host, options, ["open-read", "/etc/passwd"])).toMatchObject({ errno: "EACCES" });
+  });
+
+  test("UDP and quiet rules need ABI 10: required refuses, best-effort enforces the rest and says what is gone", async (context) => {
+    const abi = await kernelAbi();
+    notRun(context, abi >= 10 ? "this kernel knows all that can be named" : null);
+    const options = ["--connect-tcp", "443", "--connect-udp", "53", "--quiet", "443"];
+    const refused = await bootstrap(host, options, [host.probe, "exit", "0"]);
+    expect(refused).toMatchObject({ status: 125, stdout: "" });
+    expect(refused.stderr).toContain(`--connect-udp needs Landlock ABI 10 (BIND_UDP), this kernel has ABI ${abi}`);
+    const { ready } = await reports(host, ["--landlock=best-effort", ...options]);
+    expect(ready.isolation.landlock.handled).toEqual(["BIND_TCP", "CONNECT_TCP"]);
+    expect(ready.isolation.landlock.dropped.map(({ right }: Json) => right)).toEqual([
+      ...["BIND_UDP", "CONNECT_SEND_UDP", "QUIET"],
+    ]);
+  });
+
+  test("--landlock-log is accepted from ABI 7 on, and the rules hold as without it", async (context) => {
+    const abi = await kernelAbi();
+    notRun(context, abi < 7 ? `needs Landlock ABI 7, this kernel has ${abi}` : null);
+    for (const word of logWords) {
+      const options = [`--landlock-log=${word}`, "--rox", host.probe];
+      expect(await fenced(host, options, ["open-read", "/etc/passwd"])).toMatchObject({ errno: "EACCES" });
+      expect(await fenced(host, options, ["open-read", host.probe])).toMatchObject({ errno: 0 });
+    }
   });
 
   test("--landlock=off is reported as not enforced", async () => {
