@@ -63,6 +63,30 @@ describe("the default filter denies", () => {
   });
 });
 
+describe("with a TCP port named the filter also denies", () => {
+  beforeEach(requires("bwrap"));
+
+  const [fastOpen, multipath] = [0x2000_0000, 262];
+  const native = (name: SyscallName) => syscallNumbers[name][isX64 ? "x86_64" : "aarch64"] ?? -1;
+
+  test.for<{ what: string; action: readonly (string | number)[]; errno: string }>([
+    { what: "Multipath TCP", action: ["syscall", native("socket"), 2, 1, multipath], errno: "EPROTONOSUPPORT" },
+    { what: "sendto", action: ["syscall", native("sendto"), 1, 0, 0, fastOpen, 0, 0], errno: "EOPNOTSUPP" },
+    { what: "sendmsg", action: ["syscall", native("sendmsg"), 1, 0, fastOpen], errno: "EOPNOTSUPP" },
+    { what: "sendmmsg", action: ["syscall", native("sendmmsg"), 1, 0, 0, fastOpen], errno: "EOPNOTSUPP" },
+    { what: "io_uring", action: ["syscall", native("io_uring_setup"), 0, 0], errno: "ENOSYS" },
+  ])("$what", async ({ action, errno }) => {
+    for (const port of ["--bind-tcp=0", "--connect-tcp=1"]) {
+      expect(await fenced(root(), [port], action)).toMatchObject({ result: -1, errno });
+    }
+    const without = await unfenced(root(), action);
+    expect(without.errno).not.toBe(errno);
+    for (const options of [[], ["--rox=/"], ["--connect-tcp=1", "--seccomp=off"]]) {
+      expect((await fenced(root(), options, action)).errno).toBe(without.errno);
+    }
+  });
+});
+
 describe("on a terminal", () => {
   beforeEach(requires("script"));
 
