@@ -19,6 +19,28 @@ export interface Row {
   readonly ratioOfFirst: number;
 }
 
+/** One comparison: the first row is fence. */
+export interface Table {
+  /** Also the name of its plot. */
+  readonly id: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly better: "higher" | "lower";
+  readonly rows: readonly Row[];
+  readonly goals: readonly Goal[];
+}
+
+/** A bound on the first row divided by another, or on one row itself, in the better direction of the table. */
+export type Goal =
+  | { readonly kind: "ratio"; readonly against: string; readonly bound: number }
+  | { readonly kind: "value"; readonly of: string; readonly bound: number };
+
+export interface Outcome {
+  readonly goal: string;
+  readonly measured: number;
+  readonly isMet: boolean;
+}
+
 /** Measures every case once a round, after one round that does not count. */
 export async function interleaved(cases: readonly Case[], rounds: number): Promise<readonly Row[]> {
   const values = cases.map((): number[] => []);
@@ -36,6 +58,11 @@ export async function interleaved(cases: readonly Case[], rounds: number): Promi
   });
 }
 
+/** The rows that are not of fence are what it is compared with. */
+export function isPeer({ name }: Row): boolean {
+  return !name.startsWith("fence");
+}
+
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((one, other) => one - other);
   const middle = Math.floor(sorted.length / 2);
@@ -43,29 +70,38 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** How the first case stands against a goal on its ratio to another. */
-export interface Goal {
-  readonly against: string;
-  readonly ratio: number;
-  readonly better: "higher" | "lower";
+/** A goal on a row that was not measured is missed. */
+export function outcomes({ title, unit, better, rows, goals }: Table): Outcome[] {
+  const word = better === "lower" ? "at most" : "at least";
+  return goals.map((goal) => {
+    const name = goal.kind === "ratio" ? goal.against : goal.of;
+    const row = rows.find((candidate) => candidate.name === name);
+    const measured = (goal.kind === "ratio" ? row?.ratioOfFirst : row?.median) ?? Number.NaN;
+    const isMet = better === "lower" ? measured <= goal.bound : measured >= goal.bound;
+    const bound = goal.kind === "ratio" ? `${goal.bound} of ${name}` : `${goal.bound} ${unit} (${name})`;
+    return { goal: `${title}: ${word} ${bound}`, measured, isMet };
+  });
 }
 
-export function printTable(title: string, unit: string, rows: readonly Row[], goals: readonly Goal[]): void {
+export function printTable({ title, unit, rows }: Table): void {
   const [first] = rows;
   if (first === undefined) return;
   console.log(`\n${title} (median of interleaved rounds, ${unit})`);
-  for (const { name, median: middle, low, high, ratioOfFirst } of rows) {
-    const ratio = name === first.name ? "" : `${first.name} / ${name} = ${ratioOfFirst.toFixed(2)}`;
-    console.log(`  ${name.padEnd(22)} ${figure(middle)}   [${figure(low)} to ${figure(high)}]   ${ratio}`);
-  }
-  for (const { against, ratio, better } of goals) {
-    const measured = rows.find(({ name }) => name === against)?.ratioOfFirst ?? Number.NaN;
-    const met = better === "lower" ? measured <= ratio : measured >= ratio;
-    const bound = better === "lower" ? "at most" : "at least";
-    console.log(`  goal: ${bound} ${ratio} of ${against}: ${measured.toFixed(2)}, ${met ? "met" : "MISSED"}`);
+  for (const row of rows) {
+    const { name, median: middle, low, high, ratioOfFirst } = row;
+    const ratio = isPeer(row) ? `${first.name} / ${name} = ${ratioOfFirst.toFixed(2)}` : "";
+    const columns = [middle, low, high].map((value) => figure(value).padStart(8));
+    console.log(`  ${name.padEnd(30)} ${columns[0]}   [${columns[1]} to ${columns[2]}]   ${ratio}`);
   }
 }
 
-function figure(value: number): string {
-  return (value >= 100 ? value.toFixed(0) : value.toFixed(2)).padStart(8);
+export function printGoals(tables: readonly Table[]): void {
+  console.log("\ngoals");
+  for (const { goal, measured, isMet } of tables.flatMap(outcomes)) {
+    console.log(`  ${isMet ? "met   " : "MISSED"} ${figure(measured).padStart(8)}   ${goal}`);
+  }
+}
+
+export function figure(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(2);
 }

@@ -16,18 +16,24 @@ export interface Peers {
   /** A minimal epoll and splice(2) relay in C: the practical limit. */
   readonly spliceRelay: string;
   readonly loadGenerator: string;
+  /** Our own: the program that uses a bridge at once. */
+  readonly firstByte: string;
 }
 
 /** Compiles the peers into `into`. */
 export function makePeers(into: string): Peers {
   const shellBootstrap = `${folder}/shell-socat-bootstrap.sh`;
   if (!existsSync(shellBootstrap)) {
-    throw new Error(`the peers are not in ${folder}: say where with FENCE_BENCH_PEERS=FOLDER`);
+    throw new Error(
+      `the peers (shell-socat-bootstrap.sh, splice-relay.c, loadgen.c), which are not part of fence, are not in ${folder}: ` +
+        "say where they are with FENCE_BENCH_PEERS=FOLDER",
+    );
   }
   return {
     shellBootstrap,
     spliceRelay: compile(`${folder}/splice-relay.c`, `${into}/splice-relay`),
     loadGenerator: compile(`${folder}/loadgen.c`, `${into}/loadgen`),
+    firstByte: compile(`${root}/test/bench/first-byte.c`, `${into}/first-byte`),
   };
 }
 

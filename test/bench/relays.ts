@@ -3,36 +3,29 @@
  *
  * Runs:     on the host (npm run bench).
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { type ChildProcess, execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { fence } from "../../build/paths.ts";
-import { type Goal, interleaved, type Row } from "./measure.ts";
+import { freePort, startListening, stopAll } from "./children.ts";
+import { type Goal, interleaved, type Table } from "./measure.ts";
 import type { Peers } from "./peers.ts";
 
 const run = promisify(execFile);
 const bulkBytes = 1 << 30;
 const stormSeconds = 1;
 
-export interface RelayFigures {
-  readonly title: string;
-  readonly unit: string;
-  readonly goals: readonly Goal[];
-  readonly rows: readonly Row[];
-}
-
 /** Yields each table as soon as it is measured. */
-export async function* measureRelays(peers: Peers, folder: string, rounds: number): AsyncGenerator<RelayFigures> {
+export async function* measureRelays(peers: Peers, folder: string, rounds: number): AsyncGenerator<Table> {
   const target = `unix:${folder}/target.sock`;
   const running: ChildProcess[] = [];
   try {
-    running.push(spawn(peers.loadGenerator, ["server", target], { stdio: "inherit" }));
+    const path = target.slice("unix:".length);
+    await startListening(running, [peers.loadGenerator, "server", target], { path });
     const relays = await Promise.all([
       start(running, "fence bridge", (port) => [fence, "bridge", `tcp:127.0.0.1:${port}=${target}`]),
       start(running, "socat", (port) => {
         const listen = `TCP-LISTEN:${port},fork,reuseaddr,backlog=4096,bind=127.0.0.1`;
-        return ["socat", listen, `UNIX-CONNECT:${target.slice("unix:".length)}`];
+        return ["socat", listen, `UNIX-CONNECT:${path}`];
       }),
       start(running, "splice-relay in C", (port) => [peers.spliceRelay, `tcp:${port}`, target]),
     ]);
@@ -43,54 +36,60 @@ export async function* measureRelays(peers: Peers, folder: string, rounds: numbe
       );
     const bulk = (direction: string) =>
       measure((port) => ["bulk", `tcp:${port}`, direction, "1", `${bulkBytes}`], "gbps");
-    yield { title: "bulk, client to target", unit: "GB/s", goals: bulkGoals, rows: await bulk("S") };
-    yield { title: "bulk, target to client", unit: "GB/s", goals: bulkGoals, rows: await bulk("G") };
-    const storm = await measure((port) => ["storm", `tcp:${port}`, "16", `${stormSeconds}`], "cps");
-    yield { title: "connections", unit: "per second", goals: connectionGoals, rows: storm };
-    const echo = await measure((port) => ["echo", `tcp:${port}`, "64", "20000"], "p50");
-    yield { title: "echo of 64 bytes, p50", unit: "microseconds", goals: echoGoals, rows: echo };
+    yield {
+      id: "bulk-to-target",
+      title: "bulk, client to target (TCP to Unix)",
+      unit: "GB/s",
+      better: "higher",
+      goals: goals(2.5, 0.85),
+      rows: await bulk("S"),
+    };
+    yield {
+      id: "bulk-to-client",
+      title: "bulk, target to client (Unix to TCP)",
+      unit: "GB/s",
+      better: "higher",
+      goals: goals(2.5, 0.85),
+      rows: await bulk("G"),
+    };
+    const storm = (port: number) => ["storm", `tcp:${port}`, "16", `${stormSeconds}`];
+    yield {
+      id: "connections",
+      title: "connections",
+      unit: "per second",
+      better: "higher",
+      goals: goals(6, 0.85),
+      rows: await measure(storm, "cps"),
+    };
+    const echo = (port: number) => ["echo", `tcp:${port}`, "64", "20000"];
+    yield {
+      id: "echo",
+      title: "echo of 64 bytes, p50",
+      unit: "microseconds",
+      better: "lower",
+      goals: [{ kind: "ratio", against: "socat", bound: 1.15 }],
+      rows: await measure(echo, "p50"),
+    };
   } finally {
-    for (const child of running) child.kill();
+    await stopAll(running);
   }
 }
 
-const bulkGoals: readonly Goal[] = [
-  { against: "socat", ratio: 2.5, better: "higher" },
-  { against: "splice-relay in C", ratio: 0.85, better: "higher" },
-];
-const echoGoals: readonly Goal[] = [{ against: "socat", ratio: 1.15, better: "lower" }];
-const connectionGoals: readonly Goal[] = [
-  { against: "socat", ratio: 6, better: "higher" },
-  { against: "splice-relay in C", ratio: 0.85, better: "higher" },
-];
+function goals(socat: number, spliceRelay: number): readonly Goal[] {
+  return [
+    { kind: "ratio", against: "socat", bound: socat },
+    { kind: "ratio", against: "splice-relay in C", bound: spliceRelay },
+  ];
+}
 
-async function start(running: ChildProcess[], name: string, commandOn: (port: number) => readonly string[]) {
+async function start(
+  running: ChildProcess[],
+  name: string,
+  commandOn: (port: number) => readonly string[],
+): Promise<{ readonly name: string; readonly port: number }> {
   const port = await freePort();
-  const [command = "", ...args] = commandOn(port);
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", "inherit"] });
-  running.push(child);
-  while (!(await accepts(port))) {
-    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
-  }
+  await startListening(running, commandOn(port), { port });
   return { name, port };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
 }
 
 async function load(loadGenerator: string, args: readonly string[], figure: string): Promise<number> {

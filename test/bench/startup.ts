@@ -3,48 +3,40 @@
  *
  * Runs:     on the host (npm run bench).
  */
-import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { fence } from "../../build/paths.ts";
-import { type Goal, interleaved, type Row } from "./measure.ts";
+import { packedNode } from "../../build/paths.ts";
+import { milliseconds } from "./children.ts";
+import { interleaved, type Table } from "./measure.ts";
 import type { Peers } from "./peers.ts";
+import { bwrapRoot, fenceInBwrap } from "./sandbox.ts";
 
-export const startupGoals: readonly Goal[] = [{ against: "shell + 2 socat", ratio: 0.3, better: "lower" }];
-
-export async function measureStartup(
-  { shellBootstrap }: Peers,
-  folder: string,
-  rounds: number,
-): Promise<readonly Row[]> {
-  const proxies = [`${folder}/http.sock`, `${folder}/socks.sock`];
-  const servers = proxies.map((path) => createServer().listen(path));
+export async function measureStartup({ shellBootstrap }: Peers, folder: string, rounds: number): Promise<Table> {
+  const [httpProxy, socksProxy] = [`${folder}/http.sock`, `${folder}/socks.sock`];
+  const sockets = [httpProxy, socksProxy];
+  const servers = sockets.map((path) => createServer((socket) => socket.end()).listen(path));
   await Promise.all(servers.map((server) => once(server, "listening")));
-  const [http = "", socks = ""] = proxies;
-  const root = [
-    ...["--die-with-parent", "--unshare-net", "--unshare-pid", "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev"],
-    ...["--proc", "/proc", "--tmpfs", "/tmp", "--bind", http, http, "--bind", socks, socks],
-  ];
-  const bootstrap = [
-    ...["--ro-bind", fence, "/tmp/fence/bin/fence", "--", "/tmp/fence/bin/fence", "bootstrap"],
-    ...["--http-proxy", `unix:${http}`, "--socks-proxy", `unix:${socks}`, "--rox", "/", "--rw", "/tmp"],
-  ];
+  const inBwrap = (args: readonly string[]) => milliseconds("bwrap", [...args, "/bin/true"]);
   const rows = await interleaved(
     [
-      { name: "fence bootstrap", measure: () => milliseconds("bwrap", [...root, ...bootstrap, "/bin/true"]) },
-      { name: "shell + 2 socat", measure: () => milliseconds("sh", [shellBootstrap, http, socks, "/bin/true"]) },
-      { name: "bare bwrap", measure: () => milliseconds("bwrap", [...root, "/bin/true"]) },
+      { name: "fence bootstrap", measure: () => inBwrap(fenceInBwrap({ httpProxy, socksProxy })) },
+      {
+        name: "fence bootstrap --init",
+        measure: () => inBwrap(fenceInBwrap({ httpProxy, socksProxy, options: ["--init"] })),
+      },
+      { name: "shell + 2 socat", measure: () => milliseconds("sh", [shellBootstrap, ...sockets, "/bin/true"]) },
+      { name: "bare bwrap", measure: () => inBwrap(bwrapRoot(sockets)) },
+      { name: "one start of Node", measure: () => milliseconds(packedNode, ["-e", "0"]) },
     ],
     rounds,
   );
   for (const server of servers) server.close();
-  return rows;
-}
-
-function milliseconds(command: string, args: readonly string[]): number {
-  const started = performance.now();
-  const { status, stderr } = spawnSync(command, args, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
-  const elapsed = performance.now() - started;
-  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}: ${stderr}`);
-  return elapsed;
+  return {
+    id: "start-up",
+    title: "sandbox with two proxies, /bin/true, end",
+    unit: "ms",
+    better: "lower",
+    rows,
+    goals: [{ kind: "ratio", against: "shell + 2 socat", bound: 0.3 }],
+  };
 }

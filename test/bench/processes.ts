@@ -1,0 +1,40 @@
+/**
+ * Processes and their memory, as /proc tells (proc_pid_smaps(5)).
+ *
+ * Runs:     on the host (npm run bench), as a user who may read them: some of fence's are not dumpable.
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** The process's share of memory, in MB (10^6 bytes). */
+export function megabytes(pid: number): number {
+  const [, kibibytes] = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8")) ?? [];
+  return (Number(kibibytes) * 1024) / 1e6;
+}
+
+/** The same, once it has not changed for a while. */
+export async function settledMegabytes(pid: number): Promise<number> {
+  let last = Number.NaN;
+  for (let same = 0; same < 3; ) {
+    const now = megabytes(pid);
+    same = Math.abs(now - last) < 0.05 ? same + 1 : 0;
+    last = now;
+    await sleep(200);
+  }
+  return last;
+}
+
+/** Those that run the executable file at `path`. */
+export function processesOf(path: string): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && executable(pid) === path);
+}
+
+function executable(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return null; // a kernel thread, or it has ended
+  }
+}
