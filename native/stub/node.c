@@ -11,6 +11,7 @@
 #define STEP "load-node"
 #define AUXILIARY_WORDS 2 /* an auxiliary vector entry is a type and a value */
 #define PRIVATE_VARIABLES 3
+#define SEAL_ATTEMPTS 10
 
 /* Filled before Node starts, read by fence_loader_done() when ld.so has finished. */
 static struct {
@@ -94,7 +95,12 @@ static int memory_file(int file, const struct pack_part *part)
 		if (result <= 0)
 			die_part(part, "sendfile", result == 0 ? -EIO : result);
 	}
-	result = sys_fcntl((int)fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	/* EBUSY while the kernel itself still holds one of the new pages, for which it waits some 100 ms each time. */
+	for (int attempt = 0; attempt < SEAL_ATTEMPTS; attempt++) {
+		result = sys_fcntl((int)fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+		if (result != -EBUSY)
+			break;
+	}
 	if (result < 0)
 		die_part(part, "fcntl", result);
 	return (int)fd;

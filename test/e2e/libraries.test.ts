@@ -23,6 +23,12 @@ test("without that help Node starts from copies of the libraries", () => {
   expect(memoryFiles).toContain("libstdc++.so.6");
 });
 
+test("a memory file that the kernel is not ready to seal is tried again, but not for ever", () => {
+  // After three calls for the standard descriptors the fourth fcntl(2) seals the addon's memory file.
+  expect(refusedSeals("4")).toEqual({ status: 0, refused: 1 });
+  expect(refusedSeals("4+")).toEqual({ status: 125, refused: 10 });
+});
+
 test("an inherited blocked SIGSYS does not keep Node from starting, and stays blocked for it", () => {
   const blocked = ["env", "--block-signal=SYS", "--ignore-signal=SYS"];
   const { status, stdout } = spawnSync(blocked[0] ?? "", [...blocked.slice(1), host.fence, "--version"], {
@@ -40,6 +46,11 @@ function start(...options: readonly string[]) {
     memoryFiles: [...log.matchAll(/memfd_create\("([^"]+)"/g)].map(([, name]) => name),
     dispatch: [...log.matchAll(/PR_SYS_DISPATCH_\w+/g)].map(([word]) => word),
   };
+}
+
+function refusedSeals(when: string) {
+  const { status, log } = trace([`--inject=fcntl:error=EBUSY:when=${when}`], "fcntl", []);
+  return { status, refused: log.match(/F_ADD_SEALS.*INJECTED/g)?.length ?? 0 };
 }
 
 /** What the stub set last, before Node itself changes it. */
