@@ -49,12 +49,12 @@ function bar(row: Row, i: number, rows: readonly Row[], widest: number): string 
   const y = top + i * rowHeight;
   const at = (value: number) => (value / widest) * barWidth;
   const [low, high] = [left + at(row.low), left + at(row.high)].map((x) => x.toFixed(1));
-  const ratio = isPeer(row) ? ` ${rows[0]?.name}: ${figure(row.ratioOfFirst)} of it` : "";
+  const ratio = isPeer(row) ? `${rows[0]?.name}: ${figure(row.ratioOfFirst)} of it` : "";
   return [
     `<text x="${left - 8}" y="${y + 18}" text-anchor="end">${escaped(row.name)}</text>`,
     `<rect class="${isPeer(row) ? "peer" : "fence"}" x="${left}" y="${y + 5}" width="${at(row.median).toFixed(1)}" height="18" rx="2"/>`,
     `<line class="range" x1="${low}" x2="${high}" y1="${y + 14}" y2="${y + 14}"/>`,
-    `<text x="${(left + at(row.high) + 8).toFixed(1)}" y="${y + 18}">${figure(row.median)}<tspan class="small">${escaped(ratio)}</tspan></text>`,
+    `<text x="${(left + at(row.high) + 8).toFixed(1)}" y="${y + 18}">${figure(row.median)}<tspan class="small" dx="8">${escaped(ratio)}</tspan></text>`,
   ].join("\n");
 }
 
