@@ -9,6 +9,7 @@ const inputs = [
   "src/**/*.ts",
   "native/stub/**/*.[ch]",
   "native/node-patch/*.[cS]",
+  "native/landlock-napi/uapi/**/*.h",
   "native/landlock-napi/{src,relay}/*.[ch]",
   "native/landlock-napi/binding.gyp",
   "native/landlock-napi/uapi/**/*.h",
