@@ -1,0 +1,131 @@
+import { expect, test } from "vitest";
+import { FenceError } from "../../../src/base/errors.ts";
+import type { Addon } from "../../../src/sys/addon.ts";
+import { Keeper, type KeptBridges } from "../../../src/sys/keeper.ts";
+import { type MessageKind, protocol } from "../../../src/sys/protocol.ts";
+
+const { kinds, magic, messageBytes } = protocol;
+const kindOf = (number: number) => Object.entries(kinds).find(([, value]) => value === number)?.[0];
+
+interface Sent {
+  readonly kind: string | undefined;
+  readonly value: number;
+  readonly descriptors: readonly number[];
+  readonly payload: string;
+}
+
+/** The keeper as the addon shows it; `answer` is what it says to READY: step, index, error, or a result of recvmsg. */
+function keeper(answer: readonly [MessageKind | 0, number, number] | number = [0, 0, 0], doors: Partial<Addon> = {}) {
+  const sent: Sent[] = [];
+  const closed: number[] = [];
+  const files: string[] = [];
+  const addon = {
+    sendMessage(_: number, bytes: Buffer, first: number, second: number) {
+      expect(bytes.readUInt32LE(0)).toBe(magic);
+      const descriptors = [first, second].filter((fd) => fd >= 0);
+      const payload = bytes.subarray(messageBytes).toString();
+      sent.push({ kind: kindOf(bytes.readUInt32LE(4)), value: bytes.readUInt32LE(8), descriptors, payload });
+      return bytes.length;
+    },
+    receiveMessage(_: number, bytes: Buffer) {
+      if (typeof answer === "number") return answer;
+      const [kind, index, error] = answer;
+      const numbers = [magic, kinds.kept, 0, kind === 0 ? 0 : kinds[kind], index, error];
+      numbers.forEach((number, place) => {
+        bytes.writeUInt32LE(number, 4 * place);
+      });
+      return bytes.length;
+    },
+    sealedFile: (bytes: Buffer) => 100 + files.push(bytes.toString()) - 1,
+    closeDescriptor: (fd: number) => closed.push(fd),
+    ...doors,
+  };
+  return { keeper: new Keeper(addon as unknown as Addon, 4), sent, closed, files };
+}
+
+const bridges: KeptBridges = {
+  listeners: [10, 11],
+  socketFiles: ["/run/listen"],
+  targets: ["/run/target"],
+  relayPlan: Buffer.from("the plan"),
+  ruleset: 12,
+  filter: Buffer.from("the filter"),
+  status: 13,
+  idleReport: Buffer.from("the end"),
+  debug: 14,
+};
+
+function failure(act: () => unknown): FenceError {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof FenceError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+test("the keeper gets everything, then is asked whether that was all right", () => {
+  const { keeper: door, sent, closed, files } = keeper();
+  door.keep(bridges, true);
+  const plain = { value: 0, descriptors: [], payload: "" };
+  expect(sent).toEqual([
+    { ...plain, kind: "listener", descriptors: [10] },
+    { ...plain, kind: "listener", descriptors: [11] },
+    { ...plain, kind: "socketFile", payload: "/run/listen\0" },
+    { ...plain, kind: "mayConnect", payload: "/run/target\0" },
+    { ...plain, kind: "relayPlan", descriptors: [100] },
+    { ...plain, kind: "ruleset", descriptors: [12] },
+    { ...plain, kind: "filter", payload: "the filter" },
+    { ...plain, kind: "status", descriptors: [13, 101] },
+    { ...plain, kind: "debug", descriptors: [14] },
+    { ...plain, kind: "ready", value: 1 },
+  ]);
+  expect(files).toEqual(["the plan", "the end"]);
+  expect(closed, "its own memory files only").toEqual([100, 101]);
+});
+
+test("what there is none of is not sent", () => {
+  const { keeper: door, sent } = keeper();
+  door.keep({ ...bridges, ruleset: -1, status: -1, debug: -1 }, false);
+  expect(sent.map(({ kind }) => kind)).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/ruleset|status|debug/)]),
+  );
+  expect(sent.at(-1)).toMatchObject({ kind: "ready", value: 0 });
+});
+
+test("a target that may not be connected to is named, with the remedy", () => {
+  const error = failure(() => keeper(["mayConnect", 0, 13]).keeper.keep(bridges, false));
+  expect(error).toMatchObject({
+    code: "FENCE_BRIDGE",
+    message: "the bridge process may not connect to /run/target: faccessat2: EACCES (permission denied)",
+  });
+  expect(error.details).toMatchObject({ path: "/run/target", hint: expect.stringContaining("no capabilities") });
+});
+
+test("anything else that the keeper refuses is named by what it was", () => {
+  expect(failure(() => keeper(["listener", 1, 24]).keeper.keep(bridges, false)).message).toBe(
+    "the keeper cannot take a listener: recvmsg: EMFILE (too many open files)",
+  );
+});
+
+test.for([
+  ["that has ended", 0, "ECONNRESET"],
+  ["that cannot be heard", -104, "ECONNRESET"],
+] as const)("a keeper %s is an error", ([, result, errno]) => {
+  expect(failure(() => keeper(result).keeper.keep(bridges, false)).details.errno).toBe(errno);
+});
+
+test("a memory file that cannot be made is an error, and nothing is kept", () => {
+  const { keeper: door, sent } = keeper([0, 0, 0], { sealedFile: () => -24 });
+  expect(failure(() => door.keep(bridges, false)).details).toMatchObject({ syscall: "memfd_create", errno: "EMFILE" });
+  expect(sent.map(({ kind }) => kind)).not.toContain("ready");
+});
+
+test("a keeper is dismissed once", () => {
+  const { keeper: door, sent, closed } = keeper();
+  door.dismiss();
+  door.dismiss();
+  expect(sent.map(({ kind }) => kind)).toEqual(["exit"]);
+  expect(closed).toEqual([4]);
+});
