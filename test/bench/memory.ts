@@ -10,7 +10,7 @@ import { fence } from "../../build/paths.ts";
 import { freePort, startListening, stopAll } from "./children.ts";
 import { interleaved, type Table } from "./measure.ts";
 import type { Peers } from "./peers.ts";
-import { megabytes, processesOf, settledMegabytes } from "./processes.ts";
+import { megabytes, processesOf, settled } from "./processes.ts";
 
 const readers = 1000;
 
@@ -48,14 +48,14 @@ async function blockedReaders(peers: Peers, folder: string, listens: "tcp" | "un
   try {
     await startListening(running, [peers.loadGenerator, "server", to.server], to.place);
     const bridge = await startListening(running, [fence, "bridge", `${from.bridge}=${to.bridge}`], from.place);
-    const before = await settledMegabytes(bridge);
+    const before = await settled(() => megabytes(bridge));
     const hold = spawn(peers.loadGenerator, ["hold", from.server, "W", `${readers}`], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     running.push(hold);
     const [ready] = await once(hold.stdout.setEncoding("utf8"), "data");
     if (ready !== `ready ${readers}\n`) throw new Error(`of ${readers} readers: ${ready}`);
-    return (await settledMegabytes(bridge)) - before;
+    return (await settled(() => megabytes(bridge))) - before;
   } finally {
     await stopAll(running);
   }
@@ -70,7 +70,7 @@ async function neverUsed(own: string, folder: string): Promise<number> {
   });
   try {
     await Promise.race([once(program.stdout, "data"), once(program, "exit")]);
-    return processesOf(own).reduce((sum, pid) => sum + megabytes(pid), 0);
+    return await settled(() => processesOf(own).reduce((sum, pid) => sum + megabytes(pid), 0));
   } finally {
     await stopAll([program]);
     for (const pid of processesOf(own)) process.kill(pid, "SIGKILL"); // the keeper may wait for daemons

@@ -8,15 +8,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** The process's share of memory, in MB (10^6 bytes). */
 export function megabytes(pid: number): number {
-  const [, kibibytes] = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8")) ?? [];
-  return (Number(kibibytes) * 1024) / 1e6;
+  const [, kibibytes] = /^Pss:\s+(\d+) kB$/m.exec(rollup(pid)) ?? [];
+  return (Number(kibibytes ?? 0) * 1024) / 1e6;
 }
 
-/** The same, once it has not changed for a while. */
-export async function settledMegabytes(pid: number): Promise<number> {
+function rollup(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  } catch {
+    return ""; // it has ended, which takes nothing
+  }
+}
+
+/** What `measure` gives, once it has not changed for a while. */
+export async function settled(measure: () => number): Promise<number> {
   let last = Number.NaN;
   for (let same = 0; same < 3; ) {
-    const now = megabytes(pid);
+    const now = measure();
     same = Math.abs(now - last) < 0.05 ? same + 1 : 0;
     last = now;
     await sleep(200);
