@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { logWords } from "../../src/landlock/options.ts";
 import { notRun, requires } from "../kit/requires.ts";
-import { bootstrap, emptyRoot, fenced, folder, host, type Json, type Place, unfenced } from "../kit/sandbox.ts";
+import { bootstrap, emptyRoot, fenced, folder, host, type Json, type Place, run, unfenced } from "../kit/sandbox.ts";
 
 type Action = readonly (string | number)[];
 
@@ -320,6 +320,33 @@ describe("on the host", () => {
       expect(await fenced(host, options, ["open-read", "/etc/passwd"])).toMatchObject({ errno: "EACCES" });
       expect(await fenced(host, options, ["open-read", host.probe])).toMatchObject({ errno: 0 });
     }
+  });
+
+  test("--landlock-log passes its flags to landlock_restrict_self", async (context) => {
+    requires("strace")(context);
+    const abi = await kernelAbi();
+    notRun(context, abi < 7 ? `needs Landlock ABI 7, this kernel has ${abi}` : null);
+    const flagsOf = async (...options: string[]) => {
+      const trace = join(folder(), "trace");
+      const strace = ["strace", "-f", "-qq", "-o", trace, "-e", "trace=landlock_restrict_self"];
+      const fence = [host.fence, "bootstrap", ...options, "--scope=signal", host.probe, "exit", "0"];
+      expect(await run([...strace, ...fence])).toMatchObject({ status: 0 });
+      return [...readFileSync(trace, "utf8").matchAll(/landlock_restrict_self\(\d+, (\w+)/g)].map(([, flags]) =>
+        Number(flags),
+      );
+    };
+    expect(await flagsOf()).toEqual([0]);
+    expect(await flagsOf("--landlock-log=new-exec-on")).toEqual([0b010]);
+    expect(await flagsOf("--landlock-log=same-exec-off", "--landlock-log=subdomains-off")).toEqual([0b101]);
+  });
+
+  test("with a filter the report names no open detour around the TCP rights, with --seccomp=off it does", async (context) => {
+    const abi = await kernelAbi();
+    notRun(context, abi < 4 ? `needs Landlock ABI 4, this kernel has ${abi}` : null);
+    const notes = async (...options: string[]) =>
+      (await reports(host, ["--connect-tcp=1", ...options])).ready.isolation.landlock.notes.map(({ id }: Json) => id);
+    expect(await notes()).not.toContain("tcp-detours");
+    expect(await notes("--seccomp=off")).toContain("tcp-detours");
   });
 
   test("--landlock=off is reported as not enforced", async () => {
