@@ -7,6 +7,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
+import { filterBytes, filterNames } from "../src/seccomp/filters.ts";
 import { cacheAllFunctions } from "./code-cache.ts";
 import { patchNode } from "./node-patch.ts";
 import { bundle, packedNode, parts, postject, root, sea, strippedNode } from "./paths.ts";
@@ -32,9 +33,16 @@ export async function makeBundle(identity: BuildIdentity): Promise<void> {
     define: {
       FENCE_BUILD_ID: JSON.stringify(identity.buildId),
       FENCE_VERSION: JSON.stringify(identity.version),
+      FENCE_FILTERS: JSON.stringify(filters()),
     },
     logLevel: "warning",
   });
+}
+
+/** As src/seccomp/filters.ts reads them. */
+function filters(): string {
+  const architecture = process.arch === "arm64" ? "arm64" : "x64";
+  return filterNames.map((name) => Buffer.from(filterBytes(name, architecture)).toString("base64")).join(",");
 }
 
 export function stripNode(): void {

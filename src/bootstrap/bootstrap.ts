@@ -16,8 +16,7 @@ import { describeLandlock } from "../landlock/report.ts";
 import { encodeAttempts } from "../plan/attempts.ts";
 import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
-import { bridgeFilter } from "../seccomp/bridge-filter.ts";
-import { defaultFilter } from "../seccomp/default-filter.ts";
+import { filterBytes, programFilter } from "../seccomp/filters.ts";
 import type { Addon } from "../sys/addon.ts";
 import type { Keeper, KeptBridges } from "../sys/keeper.ts";
 import type { Messages } from "../sys/messages.ts";
@@ -174,7 +173,7 @@ function handBridges(
     targets: targets.flatMap((target) => (target.kind === "unix" ? [target.path] : [])),
     relayPlan: encodeRelayPlan({ bridges: request.bridges }),
     ruleset: makeBridgeRuleset(addon, targets),
-    filter: bridgeFilter(architecture()),
+    filter: filterBytes("bridge", architecture()),
     status: statusFd ?? noDescriptor,
     idleReport: Buffer.from(idleEnd(request.bridges)),
     debug: isDebugging ? messages.descriptor : noDescriptor,
@@ -206,7 +205,7 @@ function preparePlan(
     .arguments([first, ...rest])
     .process(request.process)
     .landlock({ restricts: choice.kind === "ruleset", flags: restrictFlags })
-    .seccomp(request.seccomp === "off" ? new Uint8Array() : defaultFilter(architecture(), filterAdditions))
+    .seccomp(request.seccomp === "off" ? new Uint8Array() : filterBytes(programFilter(filterAdditions), architecture()))
     .program(program);
   const programPath = program.kind === "exec" ? program.path : (argv[0] ?? "");
   return { plan, repaired: change.repaired, directory, programPath };
