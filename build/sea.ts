@@ -64,6 +64,8 @@ export function makeSea(): void {
       useCodeCache: true,
       useSnapshot: false,
       execArgvExtension: "none",
+      // Any process of the user could make the set-up and the bridges open a debugger's port.
+      execArgv: ["--disable-sigusr1"],
     }),
   );
   run(packedNode, ["--experimental-sea-config", config]);
