@@ -50,7 +50,7 @@ static struct keeper {
 	uint32_t file_count;
 	uint32_t targets; /* that were looked at */
 	struct refusal refusal;
-	int is_ready;
+	int is_ready; /* the set-up knows that all was kept: the program may have started */
 	int has_reaper;
 
 	enum phase phase;
@@ -159,8 +159,20 @@ static long keep(struct keeper *keeper, const struct delivery *delivery, uint32_
 	}
 }
 
-/* Says whether everything could be obeyed. From now on the set-up may be missed. */
-static void answer_ready(struct keeper *keeper, int has_reaper)
+/* Removes our Unix sockets, unless something else has taken their places. */
+static void remove_socket_files(const struct keeper *keeper)
+{
+	for (uint32_t i = 0; i < keeper->file_count; i++) {
+		const struct socket_file *file = &keeper->files[i];
+		struct statx found;
+
+		if (sys_statx(file->path, &found) >= 0 && found.stx_ino == file->inode &&
+		    found.stx_dev_major == file->device_major && found.stx_dev_minor == file->device_minor)
+			(void)sys_unlink(file->path); /* nobody is left to tell */
+	}
+}
+
+static void answer_ready(struct keeper *keeper)
 {
 	struct message kept = {
 		.kind = MESSAGE_KEPT,
@@ -169,23 +181,20 @@ static void answer_ready(struct keeper *keeper, int has_reaper)
 		.error = keeper->refusal.error,
 	};
 
-	keeper->has_reaper = has_reaper;
-	keeper->is_ready = kept.error == 0;
+	keeper->is_ready = keeper->refusal.error == 0;
 	(void)channel_send(keeper->own.setup, &kept, NO_DESCRIPTOR); /* if it is gone, so is the bootstrap */
 }
 
 /*
- * The set-up has died without a word. If P0 has its plan the program starts all the same: without a reaper its end of
- * the pair closes then, or when P0 gives up.
+ * The set-up was killed. Before it was told that all is kept, the program cannot have started. Afterwards this process
+ * cannot know: it goes on, and soon finds that the waiting process has ended if it has.
  */
-static void await_program(const struct keeper *keeper)
+static void on_setup_gone(const struct keeper *keeper)
 {
-	struct sys_poll poll = { .fd = keeper->own.life, .events = POLLIN };
-
-	if (!keeper->is_ready)
-		sys_exit(0);
-	while (!keeper->has_reaper && sys_poll(&poll, 1, -1) != 1)
-		continue;
+	if (keeper->is_ready)
+		return;
+	remove_socket_files(keeper);
+	sys_exit(0);
 }
 
 /* Takes what the set-up gives until the program runs. Ends this process when there is nothing to keep. */
@@ -197,16 +206,15 @@ static void set_up(struct keeper *keeper)
 
 	for (;;) {
 		result = channel_receive(keeper->own.setup, &delivery, &payload, sizeof(payload));
-		if (result == -EPIPE) {
-			await_program(keeper);
-			return;
-		}
 		if (result >= 0 && delivery.message.kind == MESSAGE_EXIT)
 			sys_exit(0);
-		if (result >= 0 && delivery.message.kind == MESSAGE_SERVE)
+		if (result == -EPIPE)
+			on_setup_gone(keeper);
+		if (result == -EPIPE || (result >= 0 && delivery.message.kind == MESSAGE_SERVE))
 			return;
 		if (result >= 0 && delivery.message.kind == MESSAGE_READY) {
-			answer_ready(keeper, delivery.message.value != 0);
+			keeper->has_reaper = delivery.message.value != 0;
+			answer_ready(keeper);
 			continue;
 		}
 		if (result >= 0)
@@ -216,25 +224,29 @@ static void set_up(struct keeper *keeper)
 	}
 }
 
-/* Writes to the status descriptor unless its reader lets it wait; nobody is left to tell that it failed. */
-static void report(const struct keeper *keeper, const char *bytes, size_t length)
+/* Writes unless the reader lets it wait; nobody is left to tell that it failed. Returns whether all was written. */
+static int report(int to, const char *bytes, size_t length)
 {
-	struct sys_poll poll = { .fd = keeper->parts.status, .events = POLLOUT };
+	struct sys_poll poll = { .fd = to, .events = POLLOUT };
 
-	if (poll.fd != NO_DESCRIPTOR && sys_poll(&poll, 1, REPORT_MILLISECONDS) == 1)
-		(void)sys_write(poll.fd, bytes, length);
+	return to != NO_DESCRIPTOR && sys_poll(&poll, 1, REPORT_MILLISECONDS) == 1 &&
+	       sys_write(to, bytes, length) == (long)length;
 }
 
 /* The end of a sandbox in which nobody has ever connected. */
 static void report_idle_end(const struct keeper *keeper)
 {
 	char bytes[2048]; /* less than PIPE_BUF: a pipe that is writable takes it whole, pipe(7) */
+	uint64_t offset = 0;
 	long length;
 
-	if (keeper->parts.status == NO_DESCRIPTOR || keeper->idle_report == NO_DESCRIPTOR)
+	if (keeper->idle_report == NO_DESCRIPTOR)
 		return;
-	while ((length = sys_read(keeper->idle_report, bytes, sizeof(bytes))) > 0)
-		report(keeper, bytes, (size_t)length);
+	while ((length = sys_pread(keeper->idle_report, bytes, sizeof(bytes), offset)) > 0) {
+		if (!report(keeper->parts.status, bytes, (size_t)length))
+			return;
+		offset += (uint64_t)length;
+	}
 }
 
 static void report_crash(const struct keeper *keeper, int status)
@@ -256,22 +268,8 @@ static void report_crash(const struct keeper *keeper, int status)
 	text_add(&text, ",\"restartsLeft\":");
 	text_add_number(&text, MAX_CRASHES - (long)keeper->crashes);
 	text_add(&text, "}\n");
-	report(keeper, bytes, text.length);
-	if (keeper->parts.debug != NO_DESCRIPTOR)
-		(void)sys_write(keeper->parts.debug, bytes, text.length); /* as above */
-}
-
-/* Removes our Unix sockets, unless something else has taken their places. */
-static void remove_socket_files(const struct keeper *keeper)
-{
-	for (uint32_t i = 0; i < keeper->file_count; i++) {
-		const struct socket_file *file = &keeper->files[i];
-		struct statx found;
-
-		if (sys_statx(file->path, &found) >= 0 && found.stx_ino == file->inode &&
-		    found.stx_dev_major == file->device_major && found.stx_dev_minor == file->device_minor)
-			(void)sys_unlink(file->path); /* nobody is left to tell */
-	}
+	(void)report(keeper->parts.status, bytes, text.length); /* as there */
+	(void)report(keeper->parts.debug, bytes, text.length);
 }
 
 _Noreturn static void end(const struct keeper *keeper)
@@ -308,7 +306,12 @@ static void on_crash(struct keeper *keeper, int status)
 	report_crash(keeper, status);
 	if (keeper->crashes < MAX_CRASHES)
 		return;
-	/* The program is to see that its network is gone: clients are refused from now on. */
+	/*
+	 * The program is to see that its network is gone: clients are refused from now on. The files go first: as long
+	 * as a socket is open its inode has no other use, so that what has the same number is our file.
+	 */
+	remove_socket_files(keeper);
+	keeper->file_count = 0;
 	for (uint32_t i = 0; i < keeper->parts.listener_count; i++)
 		(void)sys_close(keeper->parts.listeners[i]);
 	keeper->parts.listener_count = 0;

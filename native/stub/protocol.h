@@ -25,7 +25,7 @@ enum message_kind {
 	MESSAGE_TRIED = 8,     /* from that child: index of the attempt; value = its result, or error = its errno value */
 	MESSAGE_VERIFIED = 9,  /* from P0: the child has ended, value = its wait status; error: there was none */
 
-	/* From the set-up to the keeper, which answers only READY. EXIT: the program does not start. */
+	/* From the set-up to the keeper, which answers only READY. EXIT: there is nothing to keep, nor to remove. */
 	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket */
 	MESSAGE_SOCKET_FILE = 17, /* payload: the path of a Unix listener, to be removed at the end */
 	MESSAGE_MAY_CONNECT = 18, /* payload: the path of a Unix target that the bridge process must be allowed to use */
@@ -34,7 +34,7 @@ enum message_kind {
 	MESSAGE_FILTER = 21,	  /* payload: the seccomp filter of the bridge process, struct sock_filter[] */
 	MESSAGE_STATUS = 22, /* descriptors: the status descriptor; the report of an end without a connection */
 	MESSAGE_DEBUG = 23,  /* descriptor: where messages go */
-	MESSAGE_READY = 24,  /* was that all right? value = 1: P0 stays as the reaper and says when the program has ended */
+	MESSAGE_READY = 24,  /* was that all right? value = 1: P0 stays as the reaper and says when it has ended */
 	MESSAGE_KEPT = 25,   /* the answer: error = 0, or of the first message that failed: its kind is step, its place among
 				its kind index */
 	MESSAGE_SERVE = 26,  /* the program has started */

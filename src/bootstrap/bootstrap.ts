@@ -18,7 +18,7 @@ import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import { filterBytes, programFilter } from "../seccomp/filters.ts";
 import type { Addon } from "../sys/addon.ts";
-import type { Keeper, KeptBridges } from "../sys/keeper.ts";
+import type { Keeper, KeptListeners } from "../sys/keeper.ts";
 import type { Messages } from "../sys/messages.ts";
 import { noDescriptor } from "../sys/protocol.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
@@ -99,6 +99,7 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
   waiting.refer(request.init ? "reaper" : "no reaper");
   const bridges = openBridges(addon, request.bridges);
   try {
+    keeper.hold(heldListeners(bridges));
     const ruleset = makeRuleset(addon, request.landlock, request.bridges, () => waiting.pid);
     const prepared = preparePlan(context, request, ruleset);
     const plan = encodeExecPlan(prepared.plan);
@@ -121,8 +122,8 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
     const failure = await waiting.started();
     if (failure !== null) throw explainFailure(failure, prepared, ruleset.choice);
   } catch (error) {
-    keeper.dismiss();
     closeAll(addon, bridges);
+    keeper.dismiss();
     throw error;
   }
   if (bridges.length > 0) keeper.serve();
@@ -158,18 +159,23 @@ function verify(
   return judge(checks, answer);
 }
 
+function heldListeners(bridges: readonly OpenBridge[]): KeptListeners {
+  const listeners = bridges.map(({ listener }) => listener);
+  return {
+    descriptors: listeners.map(({ fd }) => fd),
+    socketFiles: listeners.flatMap(({ address }) => (address.kind === "unix" ? [address.path] : [])),
+  };
+}
+
 /** From here on the keeper has the bridges too; it serves them when the program has started. */
 function handBridges(
-  { addon, waiting, keeper, messages }: BootstrapContext,
+  { addon, keeper, messages, waiting }: BootstrapContext,
   request: BootstrapRequest,
   bridges: readonly OpenBridge[],
   { statusFd, isDebugging }: Reporting,
 ): void {
-  const listeners = bridges.map(({ listener }) => listener);
   const targets = bridges.map(({ target }) => target);
-  const kept: KeptBridges = {
-    listeners: listeners.map(({ fd }) => fd),
-    socketFiles: listeners.flatMap(({ address }) => (address.kind === "unix" ? [address.path] : [])),
+  keeper.keep({
     targets: targets.flatMap((target) => (target.kind === "unix" ? [target.path] : [])),
     relayPlan: encodeRelayPlan({ bridges: request.bridges }),
     ruleset: makeBridgeRuleset(addon, targets),
@@ -177,8 +183,8 @@ function handBridges(
     status: statusFd ?? noDescriptor,
     idleReport: Buffer.from(idleEnd(request.bridges)),
     debug: isDebugging ? messages.descriptor : noDescriptor,
-  };
-  keeper.keep(kept, waiting.hasReaper);
+    hasReaper: waiting.hasReaper,
+  });
 }
 
 interface Prepared extends PreparedPlan {

@@ -10,11 +10,15 @@ import type { Addon } from "./addon.ts";
 import { systemError } from "./errno.ts";
 import { type MessageKind, noDescriptor, protocol, receiveMessage, sendMessage } from "./protocol.ts";
 
-/** Descriptors stay the caller's. */
-export interface KeptBridges {
-  readonly listeners: readonly number[];
+export interface KeptListeners {
+  /** They stay the caller's too. */
+  readonly descriptors: readonly number[];
   /** Paths of Unix listeners, which are removed at the end. */
   readonly socketFiles: readonly string[];
+}
+
+/** Descriptors stay the caller's. */
+export interface KeptBridges {
   /** Paths of Unix targets; one that exists must let a process without capabilities connect. */
   readonly targets: readonly string[];
   /** What the bridge process is to do. */
@@ -29,6 +33,8 @@ export interface KeptBridges {
   readonly idleReport: Buffer;
   /** Where its messages go, or -1. */
   readonly debug: number;
+  /** P0 stays as the program's reaper, and says when it has ended. */
+  readonly hasReaper: boolean;
 }
 
 const step = "start-keeper";
@@ -44,17 +50,21 @@ export class Keeper {
     this.#socket = socket;
   }
 
-  /** `hasReaper`: P0's reaper says when the program has ended. Throws FENCE_BRIDGE. */
-  keep(bridges: KeptBridges, hasReaper: boolean): void {
-    for (const listener of bridges.listeners) this.#send("listener", { descriptors: [listener] });
-    for (const path of bridges.socketFiles) this.#send("socketFile", { payload: terminated(path) });
+  /** As soon as they are open: if this process is killed, the keeper removes the files. Throws FENCE_BRIDGE. */
+  hold({ descriptors, socketFiles }: KeptListeners): void {
+    for (const path of socketFiles) this.#send("socketFile", { payload: terminated(path) });
+    for (const listener of descriptors) this.#send("listener", { descriptors: [listener] });
+  }
+
+  /** What the bridges need beside the listeners. Throws FENCE_BRIDGE. */
+  keep(bridges: KeptBridges): void {
     for (const path of bridges.targets) this.#send("mayConnect", { payload: terminated(path) });
     this.#sendFile("relayPlan", bridges.relayPlan);
     if (bridges.ruleset !== noDescriptor) this.#send("ruleset", { descriptors: [bridges.ruleset] });
     this.#send("filter", { payload: bridges.filter });
     if (bridges.status !== noDescriptor) this.#sendFile("status", bridges.idleReport, bridges.status);
     if (bridges.debug !== noDescriptor) this.#send("debug", { descriptors: [bridges.debug] });
-    this.#send("ready", { value: hasReaper ? 1 : 0 });
+    this.#send("ready", { value: bridges.hasReaper ? 1 : 0 });
     const answer = receiveMessage(this.#addon, this.#socket);
     if (typeof answer !== "object") throw failure("cannot hear the keeper", "recvmsg", answer);
     if (answer.kind !== protocol.kinds.kept) throw bug(`the keeper answered ${answer.kind}`);
@@ -66,7 +76,7 @@ export class Keeper {
     this.#send("serve");
   }
 
-  /** The program does not start, or has no bridges: the keeper ends. It may have ended already. */
+  /** There is nothing to keep, or no longer: it ends, if it has not yet. */
   dismiss(): void {
     if (this.#socket === noDescriptor) return;
     sendMessage(this.#addon, this.#socket, "exit");

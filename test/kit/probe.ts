@@ -17,6 +17,10 @@ const output = join(testFolder(), "probe");
 export const probe = compiled("probe.c", ["-static"]);
 /** Arranges what a process hands down to its program, then becomes it. Static. */
 export const arrange = compiled("arrange.c", ["-static"]);
+/** Looks into other processes from outside of the sandbox. Static. */
+export const tracer = compiled("tracer.c", ["-static"]);
+/** Runs a command under a terminal of its own. Static. */
+export const terminal = compiled("terminal.c", ["-static"]);
 /** A shared library that creates the file $FENCE_TEST_MARKER wherever it is loaded. */
 export const markerLibrary = compiled("marker.c", ["-shared", "-fPIC"]);
 

@@ -33,6 +33,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -511,6 +512,25 @@ static long send_signal(char **arguments)
 	return kill(signed_number(arguments[0]), number_up_to(arguments[1], SIGNALS));
 }
 
+/* Ends with the trace, which changes nothing for the other process. */
+static long attach(char **arguments)
+{
+	return ptrace(PTRACE_ATTACH, signed_number(arguments[0]), NULL, NULL);
+}
+
+static long seize(char **arguments)
+{
+	return ptrace(PTRACE_SEIZE, signed_number(arguments[0]), NULL, NULL);
+}
+
+/* At an address that need not be mapped: whether it may look comes first. EFAULT: it may. */
+static long read_memory(char **arguments)
+{
+	struct iovec local = { .iov_base = bytes, .iov_len = 1 }, remote = { .iov_base = NULL, .iov_len = 1 };
+
+	return process_vm_readv(signed_number(arguments[0]), &local, 1, &remote, 1, 0);
+}
+
 /* Goes on to print when the signal does not end the process. */
 static long raise_signal(char **arguments)
 {
@@ -814,6 +834,7 @@ static long facts(char **arguments)
 
 static const struct action actions[] = {
 	{ "argv-raw", "[ANY]...", 0, INT_MAX, argv_raw },
+	{ "attach", "PID", 1, 1, attach },
 	{ "bind-tcp", "PORT", 1, 1, bind_tcp },
 	{ "connect-abstract", "NAME", 1, 1, connect_abstract },
 	{ "connect-tcp", "HOST PORT", 2, 2, connect_tcp },
@@ -840,6 +861,8 @@ static const struct action actions[] = {
 	{ "orphan", "SIGNAL", 1, 1, leave_orphan },
 	{ "ptrace", "", 0, 0, trace_me },
 	{ "raise", "SIGNAL", 1, 1, raise_signal },
+	{ "read-memory", "PID", 1, 1, read_memory },
+	{ "seize", "PID", 1, 1, seize },
 	{ "send-unix", "PATH TEXT", 2, 2, send_unix },
 	{ "serve-tcp", "PORT", 1, 1, serve_tcp },
 	{ "syscall", "NUMBER [ARGUMENT]...", 1, 1 + SYSCALL_ARGUMENTS, native_syscall },

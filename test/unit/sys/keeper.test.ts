@@ -43,9 +43,8 @@ function keeper(answer: readonly [MessageKind | 0, number, number] | number = [0
   return { keeper: new Keeper(addon as unknown as Addon, 4), sent, closed, files };
 }
 
+const listeners = { descriptors: [10, 11], socketFiles: ["/run/listen"] };
 const bridges: KeptBridges = {
-  listeners: [10, 11],
-  socketFiles: ["/run/listen"],
   targets: ["/run/target"],
   relayPlan: Buffer.from("the plan"),
   ruleset: 12,
@@ -53,6 +52,7 @@ const bridges: KeptBridges = {
   status: 13,
   idleReport: Buffer.from("the end"),
   debug: 14,
+  hasReaper: false,
 };
 
 function failure(act: () => unknown): FenceError {
@@ -67,12 +67,13 @@ function failure(act: () => unknown): FenceError {
 
 test("the keeper gets everything, then is asked whether that was all right", () => {
   const { keeper: door, sent, closed, files } = keeper();
-  door.keep(bridges, true);
+  door.hold(listeners);
+  door.keep({ ...bridges, hasReaper: true });
   const plain = { value: 0, descriptors: [], payload: "" };
   expect(sent).toEqual([
+    { ...plain, kind: "socketFile", payload: "/run/listen\0" },
     { ...plain, kind: "listener", descriptors: [10] },
     { ...plain, kind: "listener", descriptors: [11] },
-    { ...plain, kind: "socketFile", payload: "/run/listen\0" },
     { ...plain, kind: "mayConnect", payload: "/run/target\0" },
     { ...plain, kind: "relayPlan", descriptors: [100] },
     { ...plain, kind: "ruleset", descriptors: [12] },
@@ -87,7 +88,7 @@ test("the keeper gets everything, then is asked whether that was all right", () 
 
 test("what there is none of is not sent", () => {
   const { keeper: door, sent } = keeper();
-  door.keep({ ...bridges, ruleset: -1, status: -1, debug: -1 }, false);
+  door.keep({ ...bridges, ruleset: -1, status: -1, debug: -1 });
   expect(sent.map(({ kind }) => kind)).not.toEqual(
     expect.arrayContaining([expect.stringMatching(/ruleset|status|debug/)]),
   );
@@ -95,7 +96,7 @@ test("what there is none of is not sent", () => {
 });
 
 test("a target that may not be connected to is named, with the remedy", () => {
-  const error = failure(() => keeper(["mayConnect", 0, 13]).keeper.keep(bridges, false));
+  const error = failure(() => keeper(["mayConnect", 0, 13]).keeper.keep(bridges));
   expect(error).toMatchObject({
     code: "FENCE_BRIDGE",
     message: "the bridge process may not connect to /run/target: faccessat2: EACCES (permission denied)",
@@ -104,7 +105,7 @@ test("a target that may not be connected to is named, with the remedy", () => {
 });
 
 test("anything else that the keeper refuses is named by what it was", () => {
-  expect(failure(() => keeper(["listener", 1, 24]).keeper.keep(bridges, false)).message).toBe(
+  expect(failure(() => keeper(["listener", 1, 24]).keeper.keep(bridges)).message).toBe(
     "the keeper cannot take a listener: recvmsg: EMFILE (too many open files)",
   );
 });
@@ -113,12 +114,12 @@ test.for([
   ["that has ended", 0, "ECONNRESET"],
   ["that cannot be heard", -104, "ECONNRESET"],
 ] as const)("a keeper %s is an error", ([, result, errno]) => {
-  expect(failure(() => keeper(result).keeper.keep(bridges, false)).details.errno).toBe(errno);
+  expect(failure(() => keeper(result).keeper.keep(bridges)).details.errno).toBe(errno);
 });
 
 test("a memory file that cannot be made is an error, and nothing is kept", () => {
   const { keeper: door, sent } = keeper([0, 0, 0], { sealedFile: () => -24 });
-  expect(failure(() => door.keep(bridges, false)).details).toMatchObject({ syscall: "memfd_create", errno: "EMFILE" });
+  expect(failure(() => door.keep(bridges)).details).toMatchObject({ syscall: "memfd_create", errno: "EMFILE" });
   expect(sent.map(({ kind }) => kind)).not.toContain("ready");
 });
 
