@@ -45,15 +45,15 @@ export interface Outcome {
 /** Measures every case once a round, after one round that does not count. */
 export async function interleaved(cases: readonly Case[], rounds: number): Promise<readonly Row[]> {
   const values = cases.map((): number[] => []);
-  let noisyRounds = 0;
+  let noisy = 0;
   for (let round = -1; round < rounds; round++) {
-    if (!(await untilQuiet())) noisyRounds++;
     for (const [i, { measure }] of cases.entries()) {
+      if (!(await untilQuiet())) noisy++;
       const value = await measure();
       if (round >= 0) values[i]?.push(value);
     }
   }
-  if (noisyRounds > 0) console.log(`${noisyRounds} of ${rounds + 1} rounds ran beside other work on this machine`);
+  if (noisy > 0) console.log(`${noisy} of ${(rounds + 1) * cases.length} measurements began beside other work`);
   const first = values[0] ?? [];
   return cases.map(({ name }, i) => {
     const own = values[i] ?? [];

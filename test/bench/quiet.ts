@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const sampleMs = 100;
-const longestWaitMs = 20_000;
+const longestWaitMs = 10_000;
 /** The share of the processors' time that others may take. */
 const busyLimit = 0.1;
 
