@@ -122,6 +122,10 @@ function matches(text: string, pattern: string): boolean {
   return new RegExp(`^${pattern}$`).test(text);
 }
 
+export function isLoopback(host: string): boolean {
+  return host === "::1" || /^127\.[0-9.]+$/.test(host);
+}
+
 /** Names what is nearest to a mistyped scheme after the first `=`. */
 function bridgeHint(value: string): FenceErrorDetails {
   const [, scheme] = /=([^:=]*):/.exec(value) ?? [];

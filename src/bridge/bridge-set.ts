@@ -8,7 +8,14 @@
  */
 import { FenceError } from "../base/errors.ts";
 import { quoted } from "../base/quote.ts";
-import { type Address, type BridgeAddresses, expectedAddress, formatAddress, parseBridge } from "./address.ts";
+import {
+  type Address,
+  type BridgeAddresses,
+  expectedAddress,
+  formatAddress,
+  isLoopback,
+  parseBridge,
+} from "./address.ts";
 
 /** A bridge, and what the user knows it by. */
 export interface NamedBridge extends BridgeAddresses {
@@ -116,8 +123,4 @@ function reaches(target: Address, listener: Address): boolean {
 function connectedHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   return host === "::" ? "::1" : host;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "::1" || /^127\.[0-9.]+$/.test(host);
 }

@@ -8,7 +8,7 @@
 
 import { describeFailure } from "../sys/errno.ts";
 import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
-import { type Address, formatAddress } from "./address.ts";
+import { type Address, formatAddress, isLoopback } from "./address.ts";
 import type { RelayContext } from "./direction.ts";
 import { EAGAIN, EINPROGRESS, isShortage } from "./errno.ts";
 import type { Listener } from "./listener.ts";
@@ -49,6 +49,8 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   readonly #listener: Listener;
   readonly #target: Address;
   readonly #targetName: Uint8Array;
+  /** Its congestion control is for the network that it goes through. */
+  readonly #isTargetPaced: boolean;
   readonly #relays = new Set<Relay>();
   readonly #acceptor: Acceptor;
   #accepted = 0;
@@ -60,6 +62,7 @@ export class Bridge implements AcceptorOwner, RelayOwner {
     this.#listener = listener;
     this.#target = target;
     this.#targetName = encodeAddress(target);
+    this.#isTargetPaced = target.kind === "tcp" && !isLoopback(target.host);
     this.targetFamily = familyOf(target);
     this.#acceptor = new Acceptor(context, listener.fd, this);
   }
@@ -104,15 +107,19 @@ export class Bridge implements AcceptorOwner, RelayOwner {
 
   serve(client: number, target: number): boolean {
     const { addon } = this.#context;
+    if (this.#target.kind === "tcp") {
+      addon.noDelay(target);
+      // Before connect(2): what has paced once goes on pacing.
+      if (!this.#isTargetPaced) addon.doNotPace(target);
+    }
     const result = addon.connect(target, this.#targetName);
     if (result === -EAGAIN || isShortage(result)) return false;
     this.#accepted++;
-    if (this.#target.kind === "tcp") addon.noDelay(target);
     const relay = new Relay(
       this.#context,
       {
-        client: { fd: client, kind: this.#listener.address.kind },
-        target: { fd: target, kind: this.#target.kind, isConnected: result === 0 },
+        client: { fd: client, kind: this.#listener.address.kind, isPaced: false },
+        target: { fd: target, kind: this.#target.kind, isPaced: this.#isTargetPaced, isConnected: result === 0 },
       },
       this,
     );

@@ -30,8 +30,8 @@ export interface ByteCount {
 }
 
 /**
- * Bytes are copied until so many came from a TCP socket, and much at a time; and again when little comes at a time.
- * From a Unix socket they are always copied: splice(2) takes three times the processor's time there (Linux 6.18).
+ * Bytes are copied until so many came, and much at a time; and again when little comes at a time. From a Unix socket to
+ * TCP that is paced they are always copied: splice(2) takes three times the processor's time there (BBR, Linux 6.18).
  */
 const spliceAfterBytes = 256 << 10;
 const muchBytes = 64 << 10;
@@ -72,7 +72,7 @@ export class Direction implements Resumable {
     this.#context = context;
     this.#source = ends.source;
     this.#sink = ends.sink;
-    this.#isSpliced = ends.source.kind === "tcp";
+    this.#isSpliced = ends.source.kind === "tcp" || !ends.sink.isPaced;
     this.#delivered = delivered;
     this.#onResumed = onResumed;
   }

@@ -13,6 +13,13 @@ import type { PollSet, Watched } from "./poll-set.ts";
 /** EPOLLPRI: a read stops short at urgent data, and what lies behind it raises no event of its own. */
 const inputEvents = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 
+export interface RelaySocket {
+  readonly fd: number;
+  readonly kind: Address["kind"];
+  /** Its congestion control may pace what is sent: TCP beyond the loopback interface. */
+  readonly isPaced: boolean;
+}
+
 export interface EventTarget {
   onEvents(from: Endpoint, events: number): void;
 }
@@ -20,6 +27,7 @@ export interface EventTarget {
 export class Endpoint implements Watched {
   readonly fd: number;
   readonly kind: Address["kind"];
+  readonly isPaced: boolean;
   /** A reset was seen by a write; a later read says "end" only. Never set for a Unix socket, which has no resets. */
   wasReset = false;
   /** The peer has sent its end: what can still be read is all. */
@@ -32,9 +40,10 @@ export class Endpoint implements Watched {
   #awaitsSent = false;
   #events: number;
 
-  constructor(fd: number, kind: Address["kind"], pollSet: PollSet, relay: EventTarget) {
+  constructor({ fd, kind, isPaced }: RelaySocket, pollSet: PollSet, relay: EventTarget) {
     this.fd = fd;
     this.kind = kind;
+    this.isPaced = isPaced;
     this.#pollSet = pollSet;
     this.#relay = relay;
     // A TCP socket reports "writable" only after a write found it full, a Unix socket whenever its peer has read.

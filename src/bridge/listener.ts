@@ -80,6 +80,7 @@ function openListener(addon: Addon, address: Address): Listener {
 function listenOnPort(addon: Addon, fd: number, address: TcpAddress): Listener {
   check(address, "setsockopt", addon.reuseAddress(fd));
   check(address, "setsockopt", addon.noDelay(fd));
+  check(address, "setsockopt", addon.doNotPace(fd));
   const name = encodeAddress(address);
   check(address, "bind", addon.bind(fd, name));
   check(address, "listen", addon.listen(fd, backlog));

@@ -6,18 +6,12 @@
  *           as a reset, and only when nothing is unsent, unless the client gave up while the target did not read.
  * Source:   docs/bridges.md, tcp(7), unix(7)
  */
-import type { Address } from "./address.ts";
 import { type ByteCount, Direction, type RelayContext } from "./direction.ts";
-import { Endpoint, type EventTarget } from "./endpoint.ts";
+import { Endpoint, type EventTarget, type RelaySocket } from "./endpoint.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from "./epoll.ts";
 import { EPIPE, isShortage } from "./errno.ts";
 import type { Resumable } from "./poll-set.ts";
 import { endingOf } from "./states.ts";
-
-export interface RelaySocket {
-  readonly fd: number;
-  readonly kind: Address["kind"];
-}
 
 export interface RelayOwner {
   readonly toTarget: ByteCount;
@@ -55,8 +49,8 @@ export class Relay implements EventTarget, Resumable {
     this.#context = context;
     this.#owner = owner;
     this.#isConnected = ends.target.isConnected;
-    this.#client = new Endpoint(ends.client.fd, ends.client.kind, context.pollSet, this);
-    this.#target = new Endpoint(ends.target.fd, ends.target.kind, context.pollSet, this);
+    this.#client = new Endpoint(ends.client, context.pollSet, this);
+    this.#target = new Endpoint(ends.target, context.pollSet, this);
     const settle = () => this.#settle();
     const [client, target] = [this.#client, this.#target];
     this.#up = new Direction(context, { source: client, sink: target }, owner.toTarget, settle);

@@ -23,6 +23,8 @@ export interface Relay {
   reuseAddress(fd: number): number;
   /** TCP_NODELAY; accepted sockets inherit it from their listener. */
   noDelay(fd: number): number;
+  /** TCP_CONGESTION "reno", for the loopback interface; accepted sockets inherit it from their listener. */
+  doNotPace(fd: number): number;
   /** TCP_NOTSENT_LOWAT: from now on the socket is writable only while it holds nothing unsent. */
   writableWhenSent(fd: number): number;
   /** SO_LINGER 0: closing the TCP socket sends a reset and drops what is unsent. */

@@ -5,6 +5,7 @@ import { openListeners } from "../../../src/bridge/listener.ts";
 import { doors, test, ways } from "../../kit/bridges.ts";
 import { received, whole } from "../../kit/bytes.ts";
 
+const ECONNREFUSED = 111;
 const early = Buffer.from("early");
 
 test.for(ways)(
@@ -17,6 +18,47 @@ test.for(ways)(
     await once(client, "finish");
     stage.relay([{ listener, target }], {}, latestFirst());
     expect(await received(client)).toEqual(whole(early));
+  },
+);
+
+/** BBR, the default of some machines, would pace what is sent, and goes on with it once it has begun. */
+test.for([
+  ["127.0.0.1", ["noDelay", "doNotPace", "connect"]],
+  ["::1", ["noDelay", "doNotPace", "connect"]],
+  ["192.0.2.1", ["noDelay", "connect"]],
+] as const)("a TCP socket to %s: %j", async ([host, expected], { stage }) => {
+  const calls: string[] = [];
+  const noted = (name: string, result: number) => () => {
+    calls.push(name);
+    return result;
+  };
+  const addon = doors({
+    noDelay: noted("noDelay", 0),
+    doNotPace: noted("doNotPace", 0),
+    connect: noted("connect", -ECONNREFUSED),
+  });
+  const { address } = stage.bridge("unix", { kind: "tcp", host, port: 1 }, {}, addon);
+  expect(await received(stage.client(address))).toMatchObject({ sizeBytes: 0 });
+  expect(calls).toEqual(expected);
+});
+
+test.for(["tcp", "tcp6"] as const)(
+  "a %s listener is told not to pace before it listens: accepted sockets inherit it",
+  async (kind, { stage }) => {
+    const calls: string[] = [];
+    const addon = doors({
+      doNotPace: (fd) => {
+        calls.push("doNotPace");
+        return realAddon.doNotPace(fd);
+      },
+      listen: (fd, backlog) => {
+        calls.push("listen");
+        return realAddon.listen(fd, backlog);
+      },
+    });
+    const { address } = stage.bridge(kind, await stage.target("unix", (socket) => socket.pipe(socket)), {}, addon);
+    expect(calls).toEqual(["doNotPace", "listen"]);
+    expect(await received(stage.client(address).end(early))).toEqual(whole(early));
   },
 );
 

@@ -47,31 +47,34 @@ test.for(ways)(
   },
 );
 
-test("connections that are idle hold no pipe: those that come after them use the same", async ({ stage }) => {
-  let pipes = 0;
-  const addon = doors({
-    pipe: (ends) => {
-      pipes++;
-      return realAddon.pipe(ends);
-    },
-  });
-  const bulk = payload(4 << 20);
-  const target = await stage.target("unix", (socket) => {
-    let left = bulk.length;
-    socket.on("data", ({ length }) => {
-      left -= length;
-      if (left === 0) socket.write("thanks");
+test.for(ways)(
+  "%s -> %s: connections that are idle hold no pipe, those that come after them use the same",
+  async (way, { stage }) => {
+    let pipes = 0;
+    const addon = doors({
+      pipe: (ends) => {
+        pipes++;
+        return realAddon.pipe(ends);
+      },
     });
-  });
-  const { bridges, address } = stage.bridge("tcp", target, {}, addon);
-  for (let i = 0; i < 10; i++) {
-    const client = stage.client(address);
-    client.write(bulk);
-    await once(client, "data");
-  }
-  expect(bridges.statistics()[0]?.open).toBe(10);
-  expect(pipes).toBe(1);
-});
+    const bulk = payload(4 << 20);
+    const target = await stage.target(way[1], (socket) => {
+      let left = bulk.length;
+      socket.on("data", ({ length }) => {
+        left -= length;
+        if (left === 0) socket.write("thanks");
+      });
+    });
+    const { bridges, address } = stage.bridge(way[0], target, {}, addon);
+    for (let i = 0; i < 10; i++) {
+      const client = stage.client(address);
+      client.write(bulk);
+      await once(client, "data");
+    }
+    expect(bridges.statistics()[0]?.open).toBe(10);
+    expect(pipes).toBe(1);
+  },
+);
 
 /** Pauses while it receives. */
 function dawdle(socket: Socket, { receiving: { betweenPausesBytes, pauseMs } }: Peer): void {

@@ -32,6 +32,7 @@ describe("the relay's calls", () => {
       setMode: addon.setMode(-1, 0o600),
       reuseAddress: addon.reuseAddress(-1),
       noDelay: addon.noDelay(-1),
+      doNotPace: addon.doNotPace(-1),
       writableWhenSent: addon.writableWhenSent(-1),
       resetOnClose: addon.resetOnClose(-1),
       takeError: addon.takeError(-1),
