@@ -110,8 +110,7 @@ async function runBridgeProcess(role: Extract<StubRole, { name: "bridges" }>): P
 }
 
 async function bridge(role: StubRole, args: readonly string[]): Promise<number> {
-  if (args[0] === "--help") {
-    onlyWord(args, "--help");
+  if (args.includes("--help")) {
     say(bridgeHelp);
     return 0;
   }
