@@ -3,7 +3,7 @@
  *
  * Runs:     on the host (npm run bench).
  */
-import { untilQuiet } from "./quiet.ts";
+import { awaitQuiet } from "./quiet.ts";
 
 export interface Case {
   readonly name: string;
@@ -48,7 +48,7 @@ export async function interleaved(cases: readonly Case[], rounds: number): Promi
   let noisy = 0;
   for (let round = -1; round < rounds; round++) {
     for (const [i, { measure }] of cases.entries()) {
-      if (!(await untilQuiet())) noisy++;
+      if (!awaitQuiet()) noisy++;
       const value = await measure();
       if (round >= 0) values[i]?.push(value);
     }

@@ -2,31 +2,40 @@
  * Waits for a moment in which the machine does nothing else: beside other work a comparison with what mostly sleeps says little.
  *
  * Runs:     on the host (npm run bench).
+ * Promises: looks without sleeping, so that what is measured starts on processors that are awake.
  * Source:   proc_stat(5)
  */
 import { readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
+import { availableParallelism } from "node:os";
 
 const sampleMs = 100;
 const longestWaitMs = 10_000;
-/** The share of the processors' time that others may take. */
+/** The share of all processors' time that others may take. */
 const busyLimit = 0.1;
+/** USER_HZ: /proc/stat counts hundredths of a second. */
+const tickMs = 10;
 
-/** Settles when it is quiet (true), or when that took too long (false). */
-export async function untilQuiet(): Promise<boolean> {
+/** Returns when it is quiet (true), or when that took too long (false). */
+export function awaitQuiet(): boolean {
   for (const end = performance.now() + longestWaitMs; performance.now() < end; ) {
-    const before = processorTime();
-    await sleep(sampleMs);
-    const after = processorTime();
-    if (after.busy - before.busy <= busyLimit * (after.total - before.total)) return true;
+    const before = busyMs();
+    const own = process.cpuUsage();
+    for (const sampled = performance.now() + sampleMs; performance.now() < sampled; );
+    const { user, system } = process.cpuUsage(own);
+    const others = busyMs() - before - (user + system) / 1000;
+    if (others <= busyLimit * sampleMs * availableParallelism()) return true;
   }
   return false;
 }
 
-function processorTime(): { readonly busy: number; readonly total: number } {
+/** What all processors have worked since the machine was started. */
+function busyMs(): number {
   const [line = ""] = readFileSync("/proc/stat", "utf8").split("\n");
   // cpu user nice system idle iowait irq softirq steal
-  const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
-  const total = ticks.reduce((sum, value) => sum + value, 0);
-  return { busy: total - (ticks[3] ?? 0) - (ticks[4] ?? 0), total };
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user + nice + system + irq + softirq + steal) * tickMs;
 }
