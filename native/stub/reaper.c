@@ -10,13 +10,18 @@
 
 #define STEP "init"
 #define LAST_SIGNAL 64
-/* The terminal's driver has sent it, to the whole group: the program has it already, sigaction(2). */
-#define SI_KERNEL 0x80
+#define SI_KERNEL 0x80 /* sigaction(2) */
 #define STOPPED(status) (((status) & 0xff) == 0x7f)
 #define SIGNAL_OF(status) ((status) & 0x7f)
 #define EXIT_OF(status) (((status) >> 8) & 0xff)
 /* The keeper ends by itself before that. */
 #define DRAIN_MILLISECONDS 65000
+
+/* What was changed for a moment and is the program's again. */
+struct inherited {
+	uint64_t blocked;
+	struct sys_action on_child;
+};
 
 struct reaper {
 	long program;
@@ -28,7 +33,7 @@ struct reaper {
 /* The signals that ask to end at once, whatever is still being delivered. */
 static int asks_to_end(uint32_t signal)
 {
-	return signal == 1 || signal == 2 || signal == 3 || signal == 15; /* HUP, INT, QUIT, TERM: signal(7) */
+	return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM;
 }
 
 /* Lets the signal have its default effect on this process. Returns when it has none, or when it was continued. */
@@ -36,9 +41,33 @@ static void take_signal(int signal)
 {
 	/* These cannot fail with their arguments; PID 1 stays as it is, pid_namespaces(7). */
 	(void)sys_default_action(signal);
+	(void)sys_kill(sys_getpid(), signal); /* blocked: together with one that is pending it is taken once */
 	(void)sys_set_blocked_signals(~(1UL << (signal - 1)));
-	(void)sys_kill(sys_getpid(), signal);
 	(void)sys_set_blocked_signals(~0UL);
+}
+
+/*
+ * Whether the program has it already, because the terminal's driver has sent it to the whole process group. A hang-up
+ * is for the leader of the session alone; a timer's signal is for whoever started it before it became us.
+ */
+static int was_for_group(const struct sys_signal *signal)
+{
+	if (signal->code != SI_KERNEL)
+		return 0;
+	switch (signal->number) {
+	case SIGINT:
+	case SIGQUIT:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+	case SIGWINCH:
+		return 1;
+	case SIGHUP:
+	case SIGCONT:
+		return sys_getsid() != sys_getpid();
+	default:
+		return 0;
+	}
 }
 
 /* Passes the signals that were sent to this process alone on to the program. Returns whether one asked to end. */
@@ -49,9 +78,10 @@ static int forward_signals(const struct reaper *reaper)
 
 	while (sys_read(reaper->signals, &signal, sizeof(signal)) == sizeof(signal)) {
 		ends |= asks_to_end(signal.number);
-		if (signal.number == SIGCHLD || signal.code == SI_KERNEL || (long)signal.pid == reaper->program)
+		if (signal.number == SIGCHLD || was_for_group(&signal) || (long)signal.pid == reaper->program)
 			continue;
-		(void)sys_kill(reaper->program, (int)signal.number); /* it may have ended just now */
+		/* Not by its PID, which is another process's when it has ended. */
+		(void)sys_pidfd_send_signal(reaper->program_pidfd, (int)signal.number);
 	}
 	return ends;
 }
@@ -77,14 +107,11 @@ static int reap(const struct reaper *reaper, int *status)
 
 static int await_program(const struct reaper *reaper)
 {
-	struct sys_poll polls[] = {
-		{ .fd = reaper->signals, .events = POLLIN },
-		{ .fd = reaper->program_pidfd, .events = POLLIN },
-	};
+	struct sys_poll poll = { .fd = reaper->signals, .events = POLLIN };
 	int status = 0;
 
 	while (!reap(reaper, &status)) {
-		(void)sys_poll(polls, sizeof(polls) / sizeof(polls[0]), -1); /* interrupted: look again */
+		(void)sys_poll(&poll, 1, -1); /* SIGCHLD is among them; interrupted: look again */
 		(void)forward_signals(reaper);
 	}
 	return status;
@@ -124,9 +151,9 @@ static void become_reaper(const struct start *start, struct reaper *reaper)
 	/* Signals that are ignored never reach the descriptor; those that cannot be changed are no loss. */
 	for (int signal = 1; signal <= LAST_SIGNAL; signal++)
 		(void)sys_default_action(signal);
-	reaper->program_pidfd = descriptor_above_stdio(sys_pidfd_open(reaper->program));
+	reaper->program_pidfd = descriptor_above_stdio(reaper->program_pidfd);
 	if (reaper->program_pidfd < 0)
-		die_call(STEP, "cannot refer to the program", "pidfd_open", reaper->program_pidfd);
+		die_call(STEP, "cannot refer to the program", "fcntl", reaper->program_pidfd);
 	reaper->signals = descriptor_above_stdio(sys_signal_descriptor(~0UL));
 	if (reaper->signals < 0)
 		die_call(STEP, "cannot read signals", "signalfd4", reaper->signals);
@@ -152,8 +179,15 @@ _Noreturn static void serve(const struct start *start, struct reaper *reaper)
 	sys_exit(128 + SIGNAL_OF(status));
 }
 
+static long give_back(const struct inherited *inherited)
+{
+	long result = sys_set_action(SIGCHLD, &inherited->on_child);
+
+	return result < 0 ? result : sys_set_blocked_signals(inherited->blocked);
+}
+
 /* The child is as this process was, but that it ends with it. */
-static long go_on_as_program(uint64_t blocked, long parent)
+static long go_on_as_program(const struct inherited *inherited, long parent)
 {
 	long result = sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
 
@@ -161,23 +195,25 @@ static long go_on_as_program(uint64_t blocked, long parent)
 		die_call(STEP, "cannot bind the program to its reaper", "prctl", result);
 	if (sys_getppid() != parent)
 		sys_exit(EXIT_FENCE_FAILED);
-	return sys_set_blocked_signals(blocked);
+	return give_back(inherited);
 }
 
 long reaper_fork(const struct start *start, int life)
 {
-	struct reaper reaper = { .life = life };
+	struct reaper reaper = { .life = life, .program_pidfd = NO_DESCRIPTOR };
+	struct inherited inherited;
 	long self = sys_getpid();
-	uint64_t blocked = 0;
-	long result = sys_block_signals(&blocked);
+	long result = sys_block_signals(&inherited.blocked);
 
+	if (result >= 0) /* children of a process that ignores it leave no status, wait(2) */
+		result = sys_exchange_default_action(SIGCHLD, &inherited.on_child);
 	if (result < 0)
 		return result;
-	reaper.program = sys_fork_silent();
+	reaper.program = sys_fork(&reaper.program_pidfd);
 	if (reaper.program == 0)
-		return go_on_as_program(blocked, self);
+		return go_on_as_program(&inherited, self);
 	if (reaper.program > 0)
 		serve(start, &reaper);
-	(void)sys_set_blocked_signals(blocked); /* as before, which was accepted */
+	(void)give_back(&inherited); /* which was accepted before */
 	return reaper.program;
 }

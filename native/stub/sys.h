@@ -20,6 +20,7 @@
 #include <linux/mman.h>
 #include <linux/prctl.h>
 #include <linux/resource.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/stat.h>
 #include <linux/wait.h>
@@ -40,10 +41,18 @@
 #define MSG_CMSG_CLOEXEC 0x40000000
 #define MSG_CTRUNC 0x8
 #define MSG_TRUNC 0x20
+#define SIGHUP 1
+#define SIGINT 2
+#define SIGQUIT 3
 #define SIGKILL 9
 #define SIGALRM 14
+#define SIGTERM 15
 #define SIGCHLD 17
 #define SIGCONT 18
+#define SIGTSTP 20
+#define SIGTTIN 21
+#define SIGTTOU 22
+#define SIGWINCH 28
 #define SIG_SETMASK 2
 #define POLLIN 0x1
 #define POLLOUT 0x4
@@ -196,6 +205,12 @@ static inline long sys_fork_silent(void)
 	return SYSCALL(__NR_clone, 0, 0, 0, 0, 0);
 }
 
+/* fork(2). @pidfd is given a descriptor of the child. */
+static inline long sys_fork(int *pidfd)
+{
+	return SYSCALL(__NR_clone, CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);
+}
+
 static inline long sys_wait(long pid, int *status)
 {
 	return SYSCALL(__NR_wait4, pid, status, __WALL, 0);
@@ -215,6 +230,11 @@ static inline long sys_getppid(void)
 static inline long sys_kill(long pid, int signal)
 {
 	return SYSCALL(__NR_kill, pid, signal);
+}
+
+static inline long sys_pidfd_send_signal(int pidfd, int signal)
+{
+	return SYSCALL(__NR_pidfd_send_signal, pidfd, signal, NULL, 0);
 }
 
 /* Milliseconds; negative: for ever. */
@@ -277,6 +297,12 @@ static inline long sys_duplicate(int from, int to)
 	return SYSCALL(__NR_dup3, from, to, 0);
 }
 
+/* Of this process; 0 when the leader is in another PID namespace. */
+static inline long sys_getsid(void)
+{
+	return SYSCALL(__NR_getsid, 0);
+}
+
 static inline long sys_setsid(void)
 {
 	return SYSCALL(__NR_setsid, 0);
@@ -309,12 +335,29 @@ static inline long sys_alarm(long seconds)
 	return SYSCALL(__NR_setitimer, 0 /* ITIMER_REAL */, timer, 0);
 }
 
-/* Gives the signal its default action. */
+/* As the kernel has it; zero is SIG_DFL without flags. */
+struct sys_action {
+	uint64_t words[4];
+};
+
+static inline long sys_set_action(int signal, const struct sys_action *action)
+{
+	return SYSCALL(__NR_rt_sigaction, signal, action, 0, sizeof(uint64_t));
+}
+
+/* Gives the signal its default action and says which it had before. */
+static inline long sys_exchange_default_action(int signal, struct sys_action *before)
+{
+	const struct sys_action action = { .words = { 0 } };
+
+	return SYSCALL(__NR_rt_sigaction, signal, &action, before, sizeof(uint64_t));
+}
+
 static inline long sys_default_action(int signal)
 {
-	const uint64_t action[4] = { 0, 0, 0, 0 }; /* struct sigaction with SIG_DFL */
+	const struct sys_action action = { .words = { 0 } };
 
-	return SYSCALL(__NR_rt_sigaction, signal, action, 0, sizeof(uint64_t));
+	return sys_set_action(signal, &action);
 }
 
 /* sigaction(2) as the kernel takes it. */

@@ -119,10 +119,15 @@ export class KeptSandbox {
     this.#namespace = await this.ask("readlink /proc/self/ns/pid");
   }
 
-  /** The next line that the program prints after this command; empty at its end. */
+  /** The next line that the program prints; empty at its end. */
+  async line(): Promise<string> {
+    return (await this.#lines.next()).value ?? "";
+  }
+
+  /** The next line after this command. */
   async ask(command: string): Promise<string> {
     this.tell(command);
-    return (await this.#lines.next()).value ?? "";
+    return this.line();
   }
 
   tell(command: string): void {

@@ -8,7 +8,7 @@
  * Build:    cc -static -O2 -o arrange arrange.c
  * Use:      arrange [STEP]... -- PROGRAM [ARGUMENT]...
  * Steps:    close FD, move FD FD, open FD PATH, open-write FD PATH; ignore SIGNAL, block SIGNAL, block-mask BITS,
- *           death-signal SIGNAL; umask MASK, limit RESOURCE SOFT HARD; chdir PATH, remove-directory PATH;
+ *           death-signal SIGNAL, alarm SECONDS; umask MASK, limit RESOURCE SOFT HARD; chdir PATH, remove-directory PATH;
  *           environment FILE, add-variable NAME=VALUE, arguments FILE
  */
 #define _GNU_SOURCE
@@ -147,6 +147,8 @@ static char **arranged(char **word)
 	} else if (strcmp(step, "death-signal") == 0) {
 		if (prctl(PR_SET_PDEATHSIG, number(first)) == -1)
 			die(step);
+	} else if (strcmp(step, "alarm") == 0) {
+		(void)alarm((unsigned int)number(first)); /* always succeeds */
 	} else if (strcmp(step, "add-variable") == 0) {
 		add(&environment, first);
 	} else if (strcmp(step, "environment") == 0) {

@@ -345,6 +345,26 @@ static long send_unix(char **arguments)
 	return opened(descriptor);
 }
 
+/* Connects, sends so many bytes, and ends without waiting for anything. */
+static long send_bytes(char **arguments)
+{
+	int count = number_up_to(arguments[1], 1 << 26);
+	int descriptor = connected_tcp("127.0.0.1", port_number(arguments[0]));
+
+	memset(bytes, 'x', sizeof(bytes));
+	for (int left = count; descriptor != -1 && left > 0;) {
+		ssize_t sent = send(descriptor, bytes, (size_t)left < sizeof(bytes) ? (size_t)left : sizeof(bytes),
+				    MSG_NOSIGNAL);
+
+		if (sent == -1)
+			return -1;
+		left -= (int)sent;
+	}
+	if (descriptor == -1)
+		return -1;
+	_exit(0);
+}
+
 /* Opens all connections before it uses the first. The result is how many echoed the text in full. */
 static long echo_tcp_many(char **arguments)
 {
@@ -594,6 +614,24 @@ static long leave_orphan(char **arguments)
 	return kill(orphan, 0);
 }
 
+/* Prints "ready", then the number of each signal that arrives, a line each, until this one has. */
+static long await_signals(char **arguments)
+{
+	int last = number_up_to(arguments[0], SIGNALS), signal;
+	sigset_t all;
+
+	sigfillset(&all);
+	if (sigprocmask(SIG_SETMASK, &all, NULL) == -1)
+		return -1;
+	printf("\nready\n");
+	do {
+		fflush(stdout);
+		signal = sigwaitinfo(&all, NULL);
+		printf("%d\n", signal);
+	} while (signal != last);
+	return 0;
+}
+
 /* Prints nothing. */
 static long exit_with(char **arguments)
 {
@@ -835,6 +873,7 @@ static long facts(char **arguments)
 static const struct action actions[] = {
 	{ "argv-raw", "[ANY]...", 0, INT_MAX, argv_raw },
 	{ "attach", "PID", 1, 1, attach },
+	{ "await-signals", "LAST", 1, 1, await_signals },
 	{ "bind-tcp", "PORT", 1, 1, bind_tcp },
 	{ "connect-abstract", "NAME", 1, 1, connect_abstract },
 	{ "connect-tcp", "HOST PORT", 2, 2, connect_tcp },
@@ -863,6 +902,7 @@ static const struct action actions[] = {
 	{ "raise", "SIGNAL", 1, 1, raise_signal },
 	{ "read-memory", "PID", 1, 1, read_memory },
 	{ "seize", "PID", 1, 1, seize },
+	{ "send-bytes", "PORT COUNT", 2, 2, send_bytes },
 	{ "send-unix", "PATH TEXT", 2, 2, send_unix },
 	{ "serve-tcp", "PORT", 1, 1, serve_tcp },
 	{ "syscall", "NUMBER [ARGUMENT]...", 1, 1 + SYSCALL_ARGUMENTS, native_syscall },
