@@ -56,7 +56,7 @@ long attempts_make(const void *bytes, char **argv, int socket)
 {
 	const struct attempts_header *header = bytes;
 	const struct attempt *attempt = first_attempt(bytes);
-	long results[ATTEMPTS_MAX_COUNT];
+	long results[ATTEMPTS_MAX_COUNT] = { 0 };
 
 	for (uint32_t i = 0; i < header->count; i++, attempt++) {
 		struct message tried = { .kind = MESSAGE_TRIED, .index = i };

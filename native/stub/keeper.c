@@ -89,7 +89,7 @@ static long keep_listener(struct keeper *keeper, int listener)
 static long keep_socket_file(struct keeper *keeper, size_t length)
 {
 	struct socket_file *file = &keeper->files[keeper->file_count];
-	struct statx found;
+	struct statx found = { .stx_mask = 0 };
 	long result;
 
 	if (keeper->file_count == MAX_LISTENERS || !is_path(length))
@@ -164,7 +164,7 @@ static void remove_socket_files(const struct keeper *keeper)
 {
 	for (uint32_t i = 0; i < keeper->file_count; i++) {
 		const struct socket_file *file = &keeper->files[i];
-		struct statx found;
+		struct statx found = { .stx_mask = 0 };
 
 		if (sys_statx(file->path, &found) >= 0 && found.stx_ino == file->inode &&
 		    found.stx_dev_major == file->device_major && found.stx_dev_minor == file->device_minor)

@@ -181,7 +181,7 @@ _Noreturn static void serve(const struct start *start, struct reaper *reaper)
 
 static long give_back(const struct inherited *inherited)
 {
-	long result = sys_set_action(SIGCHLD, &inherited->on_child);
+	long result = sys_action(SIGCHLD, &inherited->on_child, NULL);
 
 	return result < 0 ? result : sys_set_blocked_signals(inherited->blocked);
 }
@@ -201,12 +201,13 @@ static long go_on_as_program(const struct inherited *inherited, long parent)
 long reaper_fork(const struct start *start, int life)
 {
 	struct reaper reaper = { .life = life, .program_pidfd = NO_DESCRIPTOR };
-	struct inherited inherited;
+	const struct sys_action by_default = { .handler = 0 };
+	struct inherited inherited = { .blocked = 0 };
 	long self = sys_getpid();
 	long result = sys_block_signals(&inherited.blocked);
 
 	if (result >= 0) /* children of a process that ignores it leave no status, wait(2) */
-		result = sys_exchange_default_action(SIGCHLD, &inherited.on_child);
+		result = sys_action(SIGCHLD, &by_default, &inherited.on_child);
 	if (result < 0)
 		return result;
 	reaper.program = sys_fork(&reaper.program_pidfd);

@@ -335,32 +335,7 @@ static inline long sys_alarm(long seconds)
 	return SYSCALL(__NR_setitimer, 0 /* ITIMER_REAL */, timer, 0);
 }
 
-/* As the kernel has it; zero is SIG_DFL without flags. */
-struct sys_action {
-	uint64_t words[4];
-};
-
-static inline long sys_set_action(int signal, const struct sys_action *action)
-{
-	return SYSCALL(__NR_rt_sigaction, signal, action, 0, sizeof(uint64_t));
-}
-
-/* Gives the signal its default action and says which it had before. */
-static inline long sys_exchange_default_action(int signal, struct sys_action *before)
-{
-	const struct sys_action action = { .words = { 0 } };
-
-	return SYSCALL(__NR_rt_sigaction, signal, &action, before, sizeof(uint64_t));
-}
-
-static inline long sys_default_action(int signal)
-{
-	const struct sys_action action = { .words = { 0 } };
-
-	return sys_set_action(signal, &action);
-}
-
-/* sigaction(2) as the kernel takes it. */
+/* sigaction(2) as the kernel takes it; all zero is SIG_DFL. */
 struct sys_action {
 	uint64_t handler;
 	uint64_t flags;
@@ -375,6 +350,13 @@ struct sys_action {
 static inline long sys_action(int signal, const struct sys_action *action, struct sys_action *previous)
 {
 	return SYSCALL(__NR_rt_sigaction, signal, action, previous, sizeof(action->mask));
+}
+
+static inline long sys_default_action(int signal)
+{
+	const struct sys_action action = { .handler = 0 };
+
+	return sys_action(signal, &action, NULL);
 }
 
 static inline long sys_change_mask(int how, const uint64_t *signals, uint64_t *previous)
