@@ -451,6 +451,7 @@ static void become_keeper(struct keeper *keeper)
 		result = restrict_capabilities(0);
 	if (result < 0)
 		die_call(STEP, "cannot give privileges up", "capset", result);
+	(void)sys_chdir("/"); /* the caller's directory is not to be kept busy; without a reason to fail */
 	result = descriptor_keep_only(keep_open, sizeof(keep_open) / sizeof(keep_open[0]));
 	if (result < 0)
 		die_call(STEP, "cannot close inherited descriptors", "close_range", result);

@@ -148,6 +148,7 @@ static void become_reaper(const struct start *start, struct reaper *reaper)
 		result = restrict_capabilities(1U << CAP_KILL);
 	if (result < 0)
 		die_call(STEP, "cannot give privileges up", "capset", result);
+	(void)sys_chdir("/"); /* the caller's directory is not to be kept busy; without a reason to fail */
 	/* Signals that are ignored never reach the descriptor; those that cannot be changed are no loss. */
 	for (int signal = 1; signal <= LAST_SIGNAL; signal++)
 		(void)sys_default_action(signal);

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -159,6 +159,14 @@ describe("the program", () => {
     for (const role of ["keeper", "bridge", "init"] as const) expect(owner(sandbox.process(role).pid), role).toBe(0);
     const shell = sandbox.processes().find(({ command }) => command === "/bin/sh")?.pid ?? -1;
     expect(owner(shell)).toBe(65534);
+  });
+
+  test("finds that none of them keeps its directory busy", async () => {
+    const sandbox = await keptSandbox({ options: ["--init"], bwrap: ["--chdir", "/usr"] });
+    await sandbox.exchange("x");
+    const directory = (pid: number) => readlinkSync(`/proc/${pid}/cwd`);
+    for (const role of ["keeper", "bridge", "init"] as const) expect(directory(sandbox.process(role).pid)).toBe("/");
+    expect(await sandbox.ask("pwd")).toBe("/usr");
   });
 
   test("under --scope signal can signal neither of them", async () => {
