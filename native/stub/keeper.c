@@ -299,22 +299,26 @@ static void tell(const struct keeper *keeper)
 		(void)channel_send(keeper->control, &message, NO_DESCRIPTOR); /* if it has ended, poll tells */
 }
 
-static void on_crash(struct keeper *keeper, int status)
+/*
+ * The program is to see that its network is gone: clients are refused from now on. The files go first: as long as a
+ * socket is open its inode has no other use, so that what has the same number is our file.
+ */
+static void close_listeners(struct keeper *keeper)
 {
-	keeper->crashes++;
-	keeper->crashed_at = sys_now();
-	report_crash(keeper, status);
-	if (keeper->crashes < MAX_CRASHES)
-		return;
-	/*
-	 * The program is to see that its network is gone: clients are refused from now on. The files go first: as long
-	 * as a socket is open its inode has no other use, so that what has the same number is our file.
-	 */
 	remove_socket_files(keeper);
 	keeper->file_count = 0;
 	for (uint32_t i = 0; i < keeper->parts.listener_count; i++)
 		(void)sys_close(keeper->parts.listeners[i]);
 	keeper->parts.listener_count = 0;
+}
+
+static void on_crash(struct keeper *keeper, int status)
+{
+	keeper->crashes++;
+	keeper->crashed_at = sys_now();
+	if (keeper->crashes == MAX_CRASHES)
+		close_listeners(keeper); /* before the report: who reads it knows */
+	report_crash(keeper, status);
 }
 
 static void start_bridges(struct keeper *keeper)
