@@ -145,7 +145,9 @@ describe("the program", () => {
           const outcomes = await attempts(sandbox, sandbox.process(role).inner);
           expect(outcomes, role).toMatchObject(expected);
         }
-        const other = Number(await sandbox.ask("sleep 1000 & echo $!"));
+        // Not before its exec, whose SIGTRAP would end it when the tracer has ended.
+        const execed = "until grep -q ^sleep /proc/$!/cmdline; do :; done";
+        const other = Number(await sandbox.ask(`sleep 1000 & ${execed}; echo $!`));
         expect(await attempts(sandbox, other)).toEqual(allowed);
         sandbox.tell(`kill ${other}`);
       }
