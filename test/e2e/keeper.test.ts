@@ -351,7 +351,8 @@ describe("a kill of any process at any time leaves nothing behind:", () => {
   test.for(victims)("the %s", { timeout: 120_000 }, async (victim) => {
     const random = generator(victims.indexOf(victim) + 1);
     for (let round = 0; round < 24; round++) {
-      const options = victim === "init" || round % 2 === 1 ? ["--init"] : [];
+      const init = victim === "init" || round % 2 === 1 ? ["--init"] : [];
+      const options = round % 4 < 2 ? init : [...init, "--verify"];
       const sandbox = await unstartedSandbox({ options });
       // Any moment of the some 100 ms that it all takes; no event stands for it.
       await delay(random() * (victim === "set-up" ? 60 : 150));
@@ -364,6 +365,21 @@ describe("a kill of any process at any time leaves nothing behind:", () => {
       // Only the keeper knows the file.
       if (victim !== "keeper" || pid === undefined)
         expect(readdirSync(sandbox.shared), `round ${round}`).toEqual(["target"]);
+    }
+  });
+
+  test("the set-up, when all is ready: the program has its bridges, or does not start", async () => {
+    for (let round = 0; round < 30; round++) {
+      const sandbox = await unstartedSandbox({ options: round % 2 === 0 ? [] : ["--init"] });
+      await sandbox.report("ready");
+      // The waiting process has the same arguments, but one thread.
+      const setUp = sandbox.allProcesses().find(({ command, threads }) => command.startsWith(fence) && threads > 1);
+      if (setUp !== undefined) kill(setUp.pid, "SIGKILL");
+      const answer = await sandbox.ask("echo started");
+      if (answer === "started") expect(await sandbox.exchange("x"), `round ${round}`).toBe("x");
+      sandbox.end();
+      expect((await sandbox.ended).status).toBe(answer === "started" ? 0 : 125);
+      expect(readdirSync(sandbox.shared), `round ${round}`).toEqual(["target"]);
     }
   });
 

@@ -36,6 +36,7 @@ export interface FoundProcess {
   readonly pid: number;
   /** Its number inside. */
   readonly inner: number;
+  readonly threads: number;
   /** Its arguments, separated by spaces. */
   readonly command: string;
 }
@@ -165,9 +166,11 @@ export class KeptSandbox {
     return readdirSync("/proc").flatMap((name) => {
       try {
         if (!/^\d+$/.test(name) || !belongs(Number(name))) return [];
-        const [, inner = "-1"] = /^NSpid:.*\s(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, "utf8")) ?? [];
+        const status = readFileSync(`/proc/${name}/status`, "utf8");
+        const [, inner = "-1"] = /^NSpid:.*\s(\d+)$/m.exec(status) ?? [];
+        const [, threads = "0"] = /^Threads:\s(\d+)$/m.exec(status) ?? [];
         const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        return [{ pid: Number(name), inner: Number(inner), command }];
+        return [{ pid: Number(name), inner: Number(inner), threads: Number(threads), command }];
       } catch {
         return []; // it has ended meanwhile
       }
