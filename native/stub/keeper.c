@@ -303,7 +303,7 @@ static void tell(const struct keeper *keeper)
  * The program is to see that its network is gone: clients are refused from now on. The files go first: as long as a
  * socket is open its inode has no other use, so that what has the same number is our file.
  */
-static void close_listeners(struct keeper *keeper)
+static void give_up(struct keeper *keeper)
 {
 	remove_socket_files(keeper);
 	keeper->file_count = 0;
@@ -316,9 +316,9 @@ static void on_crash(struct keeper *keeper, int status)
 {
 	keeper->crashes++;
 	keeper->crashed_at = sys_now();
-	if (keeper->crashes == MAX_CRASHES)
-		close_listeners(keeper); /* before the report: who reads it knows */
-	report_crash(keeper, status);
+	if (keeper->crashes >= MAX_CRASHES)
+		give_up(keeper);
+	report_crash(keeper, status); /* whoever reads it finds it true */
 }
 
 static void start_bridges(struct keeper *keeper)
