@@ -22,6 +22,7 @@ build_packages="
 "
 test_packages="
 	crun=crun
+	iproute2=ip
 	libcap2-bin=/sbin/setcap
 	nix-bin=nix-build
 	socat=socat

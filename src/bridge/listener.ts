@@ -10,7 +10,7 @@
 import { bug, FenceError } from "../base/errors.ts";
 import type { Addon } from "../sys/addon.ts";
 import { errnoName, nodeError, systemError } from "../sys/errno.ts";
-import { findFile, removeSocketFile, type SocketFile } from "../sys/socket-file.ts";
+import { type FoundFile, findFile, removeSocketFile, type SocketFile } from "../sys/socket-file.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { decodePort, encodeAddress, familyOf } from "./sockaddr.ts";
 
@@ -27,6 +27,8 @@ type UnixAddress = Extract<Address, { kind: "unix" }>;
 
 const step = "open-bridges";
 const backlog = 4096;
+const enetdown = -100;
+const enodev = -19;
 
 /** One listener for each address, or none at all. The caller closes them. Throws FENCE_LISTEN. */
 export function openListeners(addon: Addon, addresses: readonly Address[]): Listener[] {
@@ -85,7 +87,15 @@ function listenOnPort(addon: Addon, fd: number, address: TcpAddress): Listener {
   check(address, "bind", addon.bind(fd, name));
   check(address, "listen", addon.listen(fd, backlog));
   check(address, "getsockname", addon.socketName(fd, name));
+  if (address.host.startsWith("127.")) checkLoopback(addon, fd, address);
   return { fd, address: { ...address, port: decodePort(name) }, file: "not-ours" };
+}
+
+/** The kernel lets an IPv4 socket listen on an interface that is down, where nobody can ever connect. */
+function checkLoopback(addon: Addon, fd: number, address: TcpAddress): void {
+  const isUp = addon.loopbackIsUp(fd);
+  if (isUp === 0) throw cannotListen(address, "ioctl", enetdown);
+  if (isUp !== enodev) check(address, "ioctl", isUp); // without an interface of that name nothing is known
 }
 
 function listenOnPath(addon: Addon, fd: number, address: UnixAddress): Listener {
@@ -105,7 +115,7 @@ function listenOnPath(addon: Addon, fd: number, address: UnixAddress): Listener 
 /** The file that bind(2) has just made, if it is as private as we asked for. */
 function madeFile(address: UnixAddress): SocketFile {
   const { path } = address;
-  const found = findFile(path);
+  const found = foundFile(address);
   if (found?.type !== "socket") {
     throw new FenceError("FENCE_LISTEN", `cannot listen on ${formatAddress(address)}: the new socket was replaced`, {
       step,
@@ -120,6 +130,17 @@ function madeFile(address: UnixAddress): SocketFile {
     path,
     hint: "this file system keeps no file modes: choose a path on another one",
   });
+}
+
+function foundFile(address: UnixAddress): FoundFile | null {
+  try {
+    return findFile(address.path);
+  } catch (error) {
+    throw nodeError("FENCE_LISTEN", `cannot look at the new socket of ${formatAddress(address)}`, error, {
+      step,
+      path: address.path,
+    });
+  }
 }
 
 function check(address: Address, syscall: string, result: number): void {
@@ -138,6 +159,7 @@ function cannotListen(address: Address, syscall: string, result: number): FenceE
 const portHints: Readonly<Record<string, string>> = {
   EADDRINUSE: "another process listens on this port: stop it or choose another port",
   EADDRNOTAVAIL: "the loopback interface of this network namespace is down or lacks the address: ip link set lo up",
+  ENETDOWN: "the loopback interface of this network namespace is down: ip link set lo up",
   EAFNOSUPPORT: "this kernel has no IPv6: use an IPv4 address",
   EACCES: "a port below 1024 needs CAP_NET_BIND_SERVICE: choose a higher one",
 };

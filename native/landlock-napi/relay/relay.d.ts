@@ -29,6 +29,8 @@ export interface Relay {
   writableWhenSent(fd: number): number;
   /** SO_LINGER 0: closing the TCP socket sends a reset and drops what is unsent. */
   resetOnClose(fd: number): number;
+  /** SIOCGIFFLAGS of the interface `lo` of the socket's network namespace: 1 up, 0 down. */
+  loopbackIsUp(fd: number): number;
   /** SO_ERROR: takes the pending error, 0 or a positive errno. */
   takeError(fd: number): number;
   /** SIOCINQ: bytes received that nobody has read. */

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -121,6 +122,16 @@ static napi_value socket_name_call(napi_env env, napi_callback_info info)
 	return glue_number(env, getsockname(fd, address, &length) == -1 ? -errno : (int64_t)length);
 }
 
+/* Whether the network namespace's loopback interface is up: 1, 0 or -errno. */
+static int loopback_is_up(int fd)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+
+	if (ioctl(fd, SIOCGIFFLAGS, &request) == -1)
+		return -errno;
+	return (request.ifr_flags & IFF_UP) != 0;
+}
+
 INT_CALL(socket_call, 1, socket(arg[0], SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))
 INT_CALL(listen_call, 2, listen(arg[0], arg[1]))
 INT_CALL(accept_call, 1, TEMP_FAILURE_RETRY(accept4(arg[0], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)))
@@ -135,6 +146,7 @@ INT_CALL(do_not_pace_call, 1, do_not_pace(arg[0]))
 INT_CALL(writable_when_sent_call, 1, set_option(arg[0], IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1))
 INT_CALL(reset_on_close_call, 1, reset_on_close(arg[0]))
 INT_CALL(take_error_call, 1, take_error(arg[0]))
+INT_CALL(loopback_is_up_call, 1, loopback_is_up(arg[0]))
 INT_CALL(unread_call, 1, queue_length(arg[0], SIOCINQ))
 INT_CALL(unacknowledged_call, 1, queue_length(arg[0], SIOCOUTQ))
 INT_CALL(unsent_call, 1, queue_length(arg[0], SIOCOUTQNSD))
@@ -157,6 +169,7 @@ int relay_sockets_register(napi_env env, napi_value exports)
 		GLUE_CALL("writableWhenSent", writable_when_sent_call),
 		GLUE_CALL("resetOnClose", reset_on_close_call),
 		GLUE_CALL("takeError", take_error_call),
+		GLUE_CALL("loopbackIsUp", loopback_is_up_call),
 		GLUE_CALL("unread", unread_call),
 		GLUE_CALL("unacknowledged", unacknowledged_call),
 		GLUE_CALL("unsent", unsent_call),

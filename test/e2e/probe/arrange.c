@@ -9,11 +9,12 @@
  * Use:      arrange [STEP]... -- PROGRAM [ARGUMENT]...
  * Steps:    close FD, move FD FD, open FD PATH, open-write FD PATH; ignore SIGNAL, block SIGNAL, block-mask BITS,
  *           death-signal SIGNAL, alarm SECONDS; umask MASK, limit RESOURCE SOFT HARD; chdir PATH, remove-directory PATH;
- *           environment FILE, add-variable NAME=VALUE, arguments FILE
+ *           environment FILE, add-variable NAME=VALUE, arguments FILE; io-uring FD, broken-pipe FD
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -108,14 +109,36 @@ static void block_signals(uint64_t mask)
 }
 
 /* As a shell's FD<PATH. */
+/* @file becomes @descriptor. */
+static void place(int file, int descriptor, const char *what)
+{
+	if (file == -1)
+		die(what);
+	if (file != descriptor && (dup2(file, descriptor) == -1 || close(file) == -1))
+		die(what);
+}
+
 static void open_at(int descriptor, const char *path, int flags)
 {
-	int file = open(path, flags, 0600);
+	place(open(path, flags, 0600), descriptor, path);
+}
 
-	if (file == -1)
-		die(path);
-	if (file != descriptor && (dup2(file, descriptor) == -1 || close(file) == -1))
-		die(path);
+/* Its descriptor cannot be passed to another process, unix(7). */
+static void make_io_uring(int descriptor)
+{
+	struct io_uring_params parameters = { .flags = 0 };
+
+	place((int)syscall(SYS_io_uring_setup, 1, &parameters), descriptor, "io_uring_setup");
+}
+
+/* Nobody can ever read what is written to @descriptor. */
+static void make_broken_pipe(int descriptor)
+{
+	int ends[2];
+
+	if (pipe(ends) == -1 || close(ends[0]) == -1)
+		die("pipe");
+	place(ends[1], descriptor, "pipe");
 }
 
 static void set_limit(unsigned long long resource, const char *soft, const char *hard)
@@ -142,6 +165,10 @@ static char **arranged(char **word)
 		block_signals(1ULL << (number(first) - 1));
 	} else if (strcmp(step, "block-mask") == 0) {
 		block_signals(number(first));
+	} else if (strcmp(step, "io-uring") == 0) {
+		make_io_uring((int)number(first));
+	} else if (strcmp(step, "broken-pipe") == 0) {
+		make_broken_pipe((int)number(first));
 	} else if (strcmp(step, "umask") == 0) {
 		(void)umask((mode_t)number(first)); /* always succeeds */
 	} else if (strcmp(step, "death-signal") == 0) {
