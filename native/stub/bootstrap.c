@@ -45,6 +45,24 @@ _Noreturn static void die_setup(const char *message)
 	die(&failure);
 }
 
+/* @result is of clone(2), for whatever process. */
+_Noreturn static void die_clone(long result)
+{
+	const struct failure failure = {
+		.message = "cannot start the set-up process",
+		.syscall = "clone",
+		.error = (int)-result,
+		.step = STEP,
+		.hint = result == -EAGAIN ? "this user or container may start no more processes: ulimit -u, RLIMIT_NPROC, "
+					    "pids limit of the cgroup"
+			: result == -ENOMEM ? "there is too little memory for another process"
+					    : NULL,
+		.code = "FENCE_STUB",
+	};
+
+	die(&failure);
+}
+
 _Noreturn static void become_setup(const struct start *start, const struct ends *ends)
 {
 	const int descriptors[] = { ends->setup[1], ends->keeper[1] };
@@ -100,7 +118,7 @@ static void await_detached(long child)
 	if ((status & 0x7f) != 0) /* ended by a signal, wait(2) */
 		die_setup("the set-up process was killed before it was ready");
 	if (status != 0)
-		die_call(STEP, "cannot start the set-up process", "clone", -(long)(status >> 8));
+		die_clone(-(long)(status >> 8));
 }
 
 static void make_ends(struct ends *ends)
@@ -112,12 +130,12 @@ static void make_ends(struct ends *ends)
 	if (result >= 0)
 		result = channel_pair(ends->keeper);
 	if (result == -EMFILE)
-		die_open_files();
+		die_open_files("socketpair");
 	if (result < 0)
 		die_call(STEP, "cannot make a socket pair", "socketpair", result);
 	ends->program = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
 	if (ends->program == -EMFILE)
-		die_open_files();
+		die_open_files("pidfd_open");
 	if (ends->program < 0)
 		die_call(STEP, "cannot refer to this process (Linux 5.3 has the call, some seccomp profiles deny it)",
 			 "pidfd_open", ends->program);
@@ -129,6 +147,7 @@ static struct own start_setup(const struct start *start, int file)
 	struct ends ends = { .executable = file };
 	long self = sys_getpid(), result;
 
+	setup_limits_check();
 	make_ends(&ends);
 	/* Before the fork, so that no child is ever readable by others; execve(2) resets it for the program. */
 	result = sys_prctl(PR_SET_DUMPABLE, 0);
@@ -137,7 +156,7 @@ static struct own start_setup(const struct start *start, int file)
 
 	result = sys_fork_silent();
 	if (result < 0)
-		die_call(STEP, "cannot start the set-up process", "clone", result);
+		die_clone(result);
 	if (result == 0)
 		detach(start, &ends, self);
 	(void)sys_close(ends.setup[1]); /* this process never wrote to them */
@@ -178,6 +197,7 @@ static void answer(int socket, int descriptor, long error)
 
 	if (result < 0 && descriptor != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
 		taken.error = (uint32_t)-result;
+		taken.value = 1;
 		result = channel_send(socket, &taken, NO_DESCRIPTOR);
 	}
 	(void)result; /* when nothing can be sent the set-up is gone, which the next receive tells */
@@ -248,25 +268,36 @@ _Noreturn static void fail(int socket, const struct plan_failure *failed)
 	sys_exit(failed->error == ENOENT || failed->error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
 }
 
-/* The plan in memory, when it is what was announced and nobody can change it any more. Returns it or -errno. */
-static long map_plan(int file, size_t size)
+/*
+ * The plan in memory, when it is what was announced and nobody can change it any more. Returns it or -errno; @failed says
+ * what failed.
+ */
+static long map_plan(int file, size_t size, struct plan_failure *failed)
 {
 	const long seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-	long set = sys_fcntl(file, F_GET_SEALS, 0);
+	long set = sys_fcntl(file, F_GET_SEALS, 0), found, plan;
 
+	*failed = (struct plan_failure){ .step = PLAN_READ, .index = PLAN_READ_SEALS };
 	if (set < 0)
 		return set;
-	if ((set & seals) != seals || sys_file_size(file) != (long)size)
-		return -EINVAL;
-	return sys_mmap(0, size, PROT_READ, MAP_PRIVATE, file, 0);
+	failed->index = PLAN_READ_SIZE;
+	found = sys_file_size(file);
+	if (found < 0)
+		return found;
+	failed->index = PLAN_READ_MAP;
+	plan = sys_mmap(0, size, PROT_READ, MAP_PRIVATE, file, 0);
+	if (sys_failed(plan))
+		return plan;
+	*failed = (struct plan_failure){ .step = PLAN_CHECK };
+	return (set & seals) == seals && found == (long)size ? plan : -EINVAL;
 }
 
 /* The plan that was delivered, checked. Ends this process when it is no good. */
 static const void *take_plan(const struct own *own, const struct delivery *delivery, struct exec_plan_counts *counts)
 {
 	size_t size = delivery->message.value;
-	struct plan_failure failed = { .step = PLAN_CHECK };
-	long plan = map_plan(delivery->descriptors[0], size);
+	struct plan_failure failed;
+	long plan = map_plan(delivery->descriptors[0], size, &failed);
 	const char *wrong;
 
 	if (sys_failed(plan)) {

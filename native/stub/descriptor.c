@@ -44,7 +44,7 @@ int descriptor_close_others(int *keep, unsigned int count)
 
 int descriptor_keep_only(int *keep, unsigned int count)
 {
-	long result = sys_close_range(0, STDERR);
+	int result = descriptor_close_others(keep, count);
 
-	return result < 0 ? (int)result : descriptor_close_others(keep, count);
+	return result < 0 ? result : (int)sys_close_range(0, STDERR);
 }

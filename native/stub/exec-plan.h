@@ -56,9 +56,16 @@ enum exec_plan_type {
 
 /* What comes before the first step of every plan, as failures name it; never in a plan. */
 enum exec_plan_preparation {
-	PLAN_CHECK = 0x01,	  /* mapping and checking the plan */
+	PLAN_CHECK = 0x01,	  /* checking the plan */
 	PLAN_VECTORS = 0x02,	  /* making room for the arguments and the environment */
 	PLAN_NO_NEW_PRIVS = 0x03, /* prctl(PR_SET_NO_NEW_PRIVS) */
+	PLAN_READ = 0x04,	  /* looking at the plan's file; the failure's index is of enum exec_plan_read */
+};
+
+enum exec_plan_read {
+	PLAN_READ_SEALS = 0, /* fcntl(F_GET_SEALS) */
+	PLAN_READ_SIZE = 1,  /* lseek(2) */
+	PLAN_READ_MAP = 2,   /* mmap(2) */
 };
 
 struct exec_plan_range {

@@ -46,20 +46,33 @@ _Noreturn static void die_unmapped(const struct source *source, long error)
 	die(&failure);
 }
 
+static void read_at(const struct source *source, void *bytes, size_t length, uint64_t offset)
+{
+	long result = sys_pread(source->file, bytes, length, source->part->offset + offset);
+	const struct failure failure = {
+		.message = "cannot read the part",
+		.path = source->part->name,
+		.syscall = "pread",
+		.error = (int)-result,
+		.step = STEP,
+		.code = "FENCE_STUB",
+	};
+
+	if (result < 0)
+		die(&failure);
+	if (result != (long)length)
+		die_damaged(source);
+}
+
 static void read_headers(struct source *source)
 {
 	Elf64_Ehdr *elf = &source->elf;
-	uint64_t offset = source->part->offset;
-	size_t table;
 
-	if (sys_pread(source->file, elf, sizeof(*elf), offset) != sizeof(*elf))
-		die_damaged(source);
+	read_at(source, elf, sizeof(*elf), 0);
 	if (memcmp(elf->e_ident, ELFMAG, SELFMAG) != 0 || elf->e_machine != ARCH_ELF_MACHINE ||
 	    elf->e_phentsize != sizeof(Elf64_Phdr) || elf->e_phnum > MAX_SEGMENTS)
 		die_damaged(source);
-	table = elf->e_phnum * sizeof(Elf64_Phdr);
-	if (sys_pread(source->file, source->segments, table, offset + elf->e_phoff) != (long)table)
-		die_damaged(source);
+	read_at(source, source->segments, elf->e_phnum * sizeof(Elf64_Phdr), elf->e_phoff);
 }
 
 /* The address to add to the file's: 0 for a fixed image, a reserved range for a position-independent one. */

@@ -182,7 +182,11 @@ static void answer_ready(struct keeper *keeper)
 	};
 
 	keeper->is_ready = keeper->refusal.error == 0;
-	(void)channel_send(keeper->own.setup, &kept, NO_DESCRIPTOR); /* if it is gone, so is the bootstrap */
+	if (channel_send(keeper->own.setup, &kept, NO_DESCRIPTOR) >= 0)
+		return;
+	/* The set-up is gone, or it must not wait for ever: our end closes. */
+	remove_socket_files(keeper);
+	sys_exit(EXIT_FENCE_FAILED);
 }
 
 /*
@@ -205,6 +209,7 @@ static void set_up(struct keeper *keeper)
 	long result;
 
 	for (;;) {
+		delivery.message.kind = 0; /* of none, if it cannot be received */
 		result = channel_receive(keeper->own.setup, &delivery, &payload, sizeof(payload));
 		if (result >= 0 && delivery.message.kind == MESSAGE_EXIT)
 			sys_exit(0);
@@ -449,10 +454,12 @@ static void become_keeper(struct keeper *keeper)
 	int keep_open[] = { own->executable, own->setup, own->life, own->program };
 	long result = sys_set_blocked_signals(~0UL);
 
-	if (result >= 0)
-		result = restrict_no_new_privs();
-	if (result >= 0)
-		result = restrict_capabilities(0);
+	if (result < 0)
+		die_call(STEP, "cannot block signals", "rt_sigprocmask", result);
+	result = restrict_no_new_privs();
+	if (result < 0)
+		die_call(STEP, "cannot set no_new_privs", "prctl", result);
+	result = restrict_capabilities(0);
 	if (result < 0)
 		die_call(STEP, "cannot give privileges up", "capset", result);
 	(void)sys_chdir("/"); /* the caller's directory is not to be kept busy; without a reason to fail */

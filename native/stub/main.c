@@ -42,6 +42,7 @@ static int open_executable(void)
 		.step = STEP,
 		.hint = file == -ENOENT ? "mount /proc in the sandbox (bwrap: --proc /proc)"
 			: file == -EACCES ? "the fence executable must be readable, not only executable"
+			: file == -EMFILE ? "raise the limit on open files to at least 24: ulimit -n, RLIMIT_NOFILE"
 					  : NULL,
 		.code = "FENCE_STUB",
 	};

@@ -17,7 +17,7 @@ enum message_kind {
 	MESSAGE_EXEC_PLAN = 1, /* to P0: value = size of the plan; descriptors: the plan, then the ruleset if any */
 	MESSAGE_EXIT = 2,      /* to P0: value = the status to exit with; the error has been reported */
 	MESSAGE_TAKE = 3,      /* to P0: value = a descriptor that the caller meant for fence, not for the program */
-	MESSAGE_TAKEN = 4,     /* from P0: error = 0 with the descriptor, or an errno value */
+	MESSAGE_TAKEN = 4,     /* from P0: error = 0 with the descriptor, or an errno value; value = 1: of passing it on */
 	MESSAGE_FAILED = 5,    /* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT */
 	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd; value = 1: stay as the reaper, a child goes on as P0
 				and answers */

@@ -144,8 +144,10 @@ static void become_reaper(const struct start *start, struct reaper *reaper)
 	long result = restrict_no_new_privs();
 	int keep[3];
 
-	if (result >= 0) /* a program that has changed its user is still to be told when to end */
-		result = restrict_capabilities(1U << CAP_KILL);
+	if (result < 0)
+		die_call(STEP, "cannot set no_new_privs", "prctl", result);
+	/* A program that has changed its user is still to be told when to end. */
+	result = restrict_capabilities(1U << CAP_KILL);
 	if (result < 0)
 		die_call(STEP, "cannot give privileges up", "capset", result);
 	(void)sys_chdir("/"); /* the caller's directory is not to be kept busy; without a reason to fail */

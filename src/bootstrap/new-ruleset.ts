@@ -5,16 +5,17 @@
  * Promises: every rule of the choice is in the ruleset, or was skipped by what the caller said, or an error names it.
  * Source:   landlock_create_ruleset(2), landlock_add_rule(2)
  */
-import { FenceError } from "../base/errors.ts";
 import { maskOf } from "../landlock/abi.ts";
 import type { PathRule, Ruleset } from "../landlock/ruleset.ts";
 import type { Addon } from "../sys/addon.ts";
-import { describeFailure, systemError } from "../sys/errno.ts";
+import { systemError } from "../sys/errno.ts";
 
 const step = "enforce-landlock";
 export const enoent = -2;
 /** A pipe or a socket, such as /dev/stdout may be: Landlock takes no rule for it, and denies nothing there. */
 const ebadfd = -77;
+/** EINVAL, EAFNOSUPPORT */
+const lacksTcp = [-22, -97];
 /** S_IFDIR >> 12 */
 const directoryType = 4;
 
@@ -58,11 +59,15 @@ function addPathRule(
     throw systemError("FENCE_RULE_PATH", `cannot open ${path} for a rule`, "open", parent, {
       step,
       path,
-      hint:
-        parent === enoent ? `${rule.causes.join(", ")} must name what is in the sandbox, or add --ignore-missing` : "",
+      ...(parent === enoent && { hint: missingHint(rule) }),
     });
   }
-  const access = addon.fileType(parent) === directoryType ? rule.directoryAccess : rule.fileAccess;
+  const type = addon.fileType(parent);
+  if (type < 0) {
+    addon.closeDescriptor(parent);
+    throw systemError("FENCE_RULE_PATH", `cannot look at ${path} for a rule`, "fstat", type, { step, path });
+  }
+  const access = type === directoryType ? rule.directoryAccess : rule.fileAccess;
   const needless = access === 0 && !rule.quiet;
   const result = needless ? 0 : addon.landlockAddPathRule(ruleset, parent, access, ruleFlags(rule));
   addon.closeDescriptor(parent);
@@ -72,18 +77,18 @@ function addPathRule(
   return true;
 }
 
+function missingHint({ causes }: PathRule): string {
+  return `the rule (${causes.join(", ")}) must name what is in the sandbox; ignoreMissing in a plan, --ignore-missing skips it`;
+}
+
 function addPortRules(addon: Addon, ruleset: number, { ports }: Ruleset): void {
   for (const { port, access, quiet } of ports) {
     const result = addon.landlockAddPortRule(ruleset, port, access, ruleFlags({ quiet }));
     if (result < 0) {
-      throw new FenceError(
-        "FENCE_LANDLOCK",
-        `cannot add a rule for port ${port}: ${describeFailure("landlock_add_rule", result)}`,
-        {
-          step,
-          hint: "the kernel has no TCP (CONFIG_INET), or the port is out of range",
-        },
-      );
+      throw systemError("FENCE_LANDLOCK", `cannot add a rule for port ${port}`, "landlock_add_rule", result, {
+        step,
+        ...(lacksTcp.includes(result) && { hint: "the kernel has no TCP (CONFIG_INET), or the port is out of range" }),
+      });
     }
   }
 }

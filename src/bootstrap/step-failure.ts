@@ -6,7 +6,7 @@
  */
 import { bug, type FenceError } from "../base/errors.ts";
 import type { RulesetChoice } from "../landlock/ruleset.ts";
-import { type ExecPlan, preparationTypes, stepTypes } from "../plan/exec-plan.ts";
+import { type ExecPlan, preparationTypes, readCalls, stepTypes } from "../plan/exec-plan.ts";
 import { systemError } from "../sys/errno.ts";
 import type { StepFailure } from "../sys/stub.ts";
 import { explainExec } from "./program.ts";
@@ -18,6 +18,10 @@ export interface PreparedPlan {
   readonly directory: string;
   readonly programPath: string;
 }
+
+const e2big = -7;
+/** EINVAL, ENOSYS */
+const lacksSeccomp = [-22, -38];
 
 /** A step of the plan that failed in P0, as the error that the user reads. */
 export function explainFailure(
@@ -55,12 +59,14 @@ export function explainFailure(
     case "landlock":
       return systemError("FENCE_LANDLOCK", "cannot enforce the ruleset", "landlock_restrict_self", failure.result, {
         step: "enforce-landlock",
-        hint: "the kernel stacks at most 16 Landlock domains",
+        ...(failure.result === e2big && { hint: "the kernel stacks at most 16 Landlock domains" }),
       });
     case "seccomp":
       return systemError("FENCE_SECCOMP", "cannot install the seccomp filter", "seccomp", failure.result, {
         step: "seccomp",
-        hint: "the kernel needs CONFIG_SECCOMP_FILTER; --seccomp=off does without it",
+        ...(lacksSeccomp.includes(failure.result) && {
+          hint: "the kernel needs CONFIG_SECCOMP_FILTER; the program's filter can be turned off (seccomp: off)",
+        }),
       });
     case "drop-capabilities":
       return systemError("FENCE_EXEC_PLAN", "cannot drop the capabilities", "capset", failure.result, {
@@ -78,7 +84,11 @@ function explainPreparation({ type, index, result }: StepFailure): FenceError | 
   const step = "exec-plan";
   switch (type) {
     case preparationTypes.check:
-      return systemError("FENCE_EXEC_PLAN", `the exec plan was refused at its step ${index}`, "mmap", result, { step });
+      return systemError("FENCE_EXEC_PLAN", `the exec plan was refused at its step ${index}`, "check", result, {
+        step,
+      });
+    case preparationTypes.read:
+      return systemError("FENCE_EXEC_PLAN", "cannot read the exec plan", readCalls[index] ?? "mmap", result, { step });
     case preparationTypes.vectors:
       return systemError("FENCE_EXEC_PLAN", "no room for the arguments and the environment", "mmap", result, { step });
     case preparationTypes.noNewPrivs:

@@ -25,7 +25,9 @@ export const stepTypes = {
 } as const;
 
 /** What comes before the first step of every plan, as failures name it. */
-export const preparationTypes = { check: 0x01, vectors: 0x02, noNewPrivs: 0x03 } as const;
+export const preparationTypes = { check: 0x01, vectors: 0x02, noNewPrivs: 0x03, read: 0x04 } as const;
+/** What a failure of `read` has as its index. */
+export const readCalls = ["fcntl", "lseek", "mmap"] as const;
 
 export type StepKind = keyof typeof stepTypes;
 

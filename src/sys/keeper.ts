@@ -71,9 +71,9 @@ export class Keeper {
     if (answer.error !== 0) throw refused(answer.step, -answer.error, bridges.targets[answer.index]);
   }
 
-  /** The program has started. */
+  /** The program has started. When this cannot be said, the end of this process, which is near, says the same. */
   serve(): void {
-    this.#send("serve");
+    sendMessage(this.#addon, this.#socket, "serve");
   }
 
   /** There is nothing to keep, or no longer: it ends, if it has not yet. */
@@ -109,7 +109,7 @@ function failure(tried: string, syscall: string, result: number | "closed") {
 
 /** What the keeper could not do, by the kind of message that asked for it. */
 function refused(kind: number, result: number, target: string | undefined) {
-  const name = Object.entries(protocol.kinds).find(([, number]) => number === kind)?.[0] ?? `message ${kind}`;
+  const name = Object.entries(protocol.kinds).find(([, number]) => number === kind)?.[0] ?? "message";
   if (name !== "mayConnect" || target === undefined)
     return failure(`the keeper cannot take a ${name}`, "recvmsg", result);
   return systemError("FENCE_BRIDGE", `the bridge process may not connect to ${target}`, "faccessat2", result, {

@@ -6,23 +6,22 @@
  *           exit Node would reset the modes of a terminal there, under the program's hands.
  */
 import { writeSync } from "node:fs";
+import type { FenceError } from "../base/errors.ts";
 import type { Addon } from "./addon.ts";
 import { systemError } from "./errno.ts";
 
 const stdio = [0, 1, 2] as const;
-const none = -1;
 
 export class Messages {
   #fd = 2;
 
-  /** Where messages go now; -1: nowhere. */
+  /** Where messages go now. */
   get descriptor(): number {
     return this.#fd;
   }
 
   /** Synchronous, and to the descriptor itself: process.stderr costs the bootstrap a millisecond. */
   write(text: string): void {
-    if (this.#fd === none) return;
     try {
       writeSync(this.#fd, text);
     } catch {
@@ -35,10 +34,16 @@ export class Messages {
    * their places: nothing can be read from or written to it, and there may be no /dev/null.
    */
   leaveStdio(addon: Addon, pidfd: number): void {
-    this.#fd = Math.max(none, addon.duplicateAboveStdio(this.#fd));
+    const copy = addon.duplicateAboveStdio(this.#fd);
+    if (copy < 0) throw cannotLeave("fcntl", copy); // or what is still to fail would fail without a word
     for (const fd of stdio) {
       const result = addon.duplicateOnto(pidfd, fd);
-      if (result < 0) throw systemError("FENCE_EXEC_PLAN", "cannot give a standard descriptor up", "dup2", result, {});
+      if (result < 0) throw cannotLeave("dup2", result);
     }
+    this.#fd = copy;
   }
+}
+
+function cannotLeave(syscall: string, result: number): FenceError {
+  return systemError("FENCE_EXEC_PLAN", "cannot give a standard descriptor up", syscall, result, { step: "hand-over" });
 }

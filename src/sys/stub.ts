@@ -27,6 +27,13 @@ export interface StepFailure {
   readonly result: number;
 }
 
+interface Answer {
+  readonly error: number;
+  readonly received: number;
+  /** The error is of passing the descriptor on, not of what was asked for. */
+  readonly isPassing: boolean;
+}
+
 /** P0, which waits. */
 export class WaitingProcess {
   readonly #addon: Addon;
@@ -62,10 +69,14 @@ export class WaitingProcess {
   takeDescriptor(descriptor: number, where: string): number {
     const step = "take-descriptor";
     const tried = `cannot take descriptor ${descriptor} of ${where}`;
-    const { error, received } = this.#ask("take", descriptor);
+    const { error, received, isPassing } = this.#ask("take", descriptor);
     if (error === 0 && received >= 0) return received;
     if (error === 0) throw systemError("FENCE_STUB", tried, "recvmsg", emfile, { step });
-    if (error !== ebadf) throw systemError("FENCE_STUB", tried, "sendmsg", -error, { step });
+    if (isPassing || error !== ebadf) {
+      const hint =
+        "the kernel passes no io_uring on, nor a socket that holds too many descriptors: use a pipe or a file";
+      throw systemError("FENCE_STUB", tried, "sendmsg", -error, { step, hint });
+    }
     throw new FenceError("FENCE_USAGE", `${where} must be an open descriptor, got ${descriptor}`, {
       step,
       errno: errnoName(-error),
@@ -75,14 +86,20 @@ export class WaitingProcess {
   /** Which process is to become the program. `reaper`: P0 stays as the reaper of a child, which goes on in its place. */
   refer(reaper: "reaper" | "no reaper"): void {
     this.#hasReaper = reaper === "reaper";
-    const { error, received } = this.#ask("refer", this.#hasReaper ? 1 : 0);
+    const { error, received, isPassing } = this.#ask("refer", this.#hasReaper ? 1 : 0);
     if (error === 0 && received >= 0) {
       this.#pidfd = received;
       return;
     }
     const result = error === 0 ? emfile : -error;
     const [syscall, step] = this.#hasReaper ? ["clone", "init"] : ["pidfd_open", "hand-over"];
-    throw systemError("FENCE_STUB", "cannot refer to the program's own process", syscall, result, { step });
+    throw systemError(
+      "FENCE_STUB",
+      "cannot refer to the program's own process",
+      error === 0 ? "recvmsg" : isPassing ? "sendmsg" : syscall,
+      result,
+      { step },
+    );
   }
 
   /**
@@ -169,12 +186,12 @@ export class WaitingProcess {
   }
 
   /** P0 answers with a descriptor or an error, which is positive. */
-  #ask(kind: "take" | "refer", value: number): { readonly error: number; readonly received: number } {
+  #ask(kind: "take" | "refer", value: number): Answer {
     this.#send(kind, value);
     const answer = this.#receive();
     if (answer === "closed") throw this.#ended("recvmsg", econnreset);
     if (answer.kind !== protocol.kinds.taken) throw bug(`the stub answered ${answer.kind} to ${kind}`);
-    return { error: answer.error, received: answer.descriptor };
+    return { error: answer.error, received: answer.descriptor, isPassing: answer.value === 1 };
   }
 
   #send(

@@ -127,7 +127,7 @@ describe("a rule whose path is missing", () => {
     const outcome = await bootstrap(host, ["--rox", "/", "--rw", "/no/such"], [host.probe, "exit", "0"]);
     expect(outcome).toMatchObject({ status: 125, stdout: "" });
     expect(outcome.stderr).toMatch(
-      /cannot open \/no\/such for a rule: open: ENOENT .*\n(.*\n)* {2}hint: {2}--rw must name/,
+      /cannot open \/no\/such for a rule: open: ENOENT .*\n(.*\n)* {2}hint: {2}the rule \(--rw\) must name/,
     );
     expect(outcome.stderr).toContain("code:  FENCE_RULE_PATH");
   });

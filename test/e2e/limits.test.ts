@@ -16,15 +16,21 @@ function limited(place: Place, resource: number, value: number): Place {
 }
 
 describe.for([
-  { name: "AS", what: "address space", resource: RLIMIT_AS, tooLow: [4, 64, 200, 400, 900], enough: 1500 },
-  { name: "DATA", what: "data", resource: RLIMIT_DATA, tooLow: [1, 4, 64, 400], enough: 800 },
+  { name: "AS", what: "address space", resource: RLIMIT_AS, tooLow: [4, 64, 200, 400, 900, 1100, 1270], enough: 1300 },
+  { name: "DATA", what: "data", resource: RLIMIT_DATA, tooLow: [1, 4, 16, 64, 400, 560, 630], enough: 650 },
 ])("with a limit on $what", ({ name, resource, tooLow, enough }) => {
   test.for(tooLow)("of %i MB fence ends with 125 and says why, and the program does not start", async (limit) => {
     const place = limited(host, resource, limit * mb);
     const outcome = await bootstrap(place, [], [host.probe, "facts"]);
     expect(outcome).toMatchObject({ status: 125, stdout: "" });
-    expect(outcome.stderr).toMatch(/\n {2}hint: .*memory.*\n {2}code: {2}FENCE_\w+\n$/);
+    expect(outcome.stderr).toMatch(/^fence: .*\n {2}step: {2}.*\n {2}hint: .*memory.*\n {2}code: {2}FENCE_STUB\n$/);
     expect(await unfenced(place, ["facts"])).toMatchObject({ errno: 0 });
+  });
+
+  test("that is only soft the program runs and has the same limit", async () => {
+    const place = arranged(host, "limit", String(resource), String(16 * mb), String(enough * mb));
+    const { rlimits } = await fenced(place, [], ["facts"]);
+    expect(rlimits[name]).toEqual([String(16 * mb), String(enough * mb)]);
   });
 
   test(`of ${enough} MB the program runs and has the same limit`, async () => {
@@ -46,7 +52,7 @@ describe("with a limit on processes", () => {
     const place = limited(asUser(64_400 + limit), RLIMIT_NPROC, limit);
     const outcome = await bootstrap(place, [], [host.probe, "facts"]);
     expect(outcome).toMatchObject({ status: 125, stdout: "" });
-    expect(outcome.stderr).toContain("cannot start the set-up process: clone: EAGAIN");
+    expect(outcome.stderr).toMatch(/cannot start the set-up process: clone: EAGAIN\n.*\n {2}hint: .*ulimit -u/);
     expect(await unfenced(place, ["facts"])).toMatchObject({ errno: 0 });
   });
 

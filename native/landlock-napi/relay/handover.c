@@ -20,6 +20,7 @@
 #endif
 
 #define MAX_DESCRIPTORS 4
+#define SEAL_ATTEMPTS 10
 
 static int write_all(int fd, const char *bytes, size_t length)
 {
@@ -37,6 +38,16 @@ static int write_all(int fd, const char *bytes, size_t length)
 	return 0;
 }
 
+/* EBUSY while the kernel itself still holds one of the new pages, for which it waits some 100 ms each time. */
+static int seal(int fd)
+{
+	for (int attempt = 1; fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == -1; attempt++) {
+		if (errno != EBUSY || attempt == SEAL_ATTEMPTS)
+			return -errno;
+	}
+	return 0;
+}
+
 /* A memory file that holds @bytes and refuses every change. Returns the descriptor or -errno. */
 static int sealed_file(const char *name, const char *bytes, size_t length)
 {
@@ -48,8 +59,8 @@ static int sealed_file(const char *name, const char *bytes, size_t length)
 	if (fd == -1)
 		return -errno;
 	result = write_all(fd, bytes, length);
-	if (result == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == -1)
-		result = -errno;
+	if (result == 0)
+		result = seal(fd);
 	if (result == 0)
 		return fd;
 	(void)close(fd); /* the first error is the one to report */

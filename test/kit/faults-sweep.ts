@@ -1,0 +1,283 @@
+/**
+ * The sweep: every system call of a run, each with its faults, and what must come of them.
+ *
+ * Runs:     in the tests of faults.
+ * Promises: what may go on in spite of a fault is in a table with the reason; everything else must end with 125 and one
+ *           clear message; a call that nobody has thought of is an error.
+ * Source:   docs/errors.md, docs/bootstrap.md
+ */
+import { availableParallelism } from "node:os";
+import { type Fault, type FaultOutcome, forbidden, type Role, runWithFault, type Site } from "./faults.ts";
+import { errnosOf } from "./faults-errnos.ts";
+
+interface Exception {
+  readonly roles: readonly Role[];
+  readonly calls: readonly string[];
+  /** Any, without it. */
+  readonly errnos?: readonly string[];
+  readonly when?: (site: Site, place: Place) => boolean;
+  readonly why: string;
+}
+
+/** Where in a run a system call is. */
+interface Place {
+  /** In the set-up's stub: it is the loader that calls. */
+  readonly isLoader: boolean;
+  /** In the keeper: all has been taken. */
+  readonly isKept: boolean;
+  /** In the set-up: P0 has its plan. */
+  readonly isHandedOver: boolean;
+}
+
+const everyone: readonly Role[] = ["p0", "detach", "setup", "setup-script", "keeper", "child", "rehearsal"];
+const restarted = ["recvmsg", "sendmsg", "wait4", "sendfile", "ppoll"];
+const F_GETFD = 1;
+
+/** The program starts all the same, with all its restrictions. */
+const harmless: readonly Exception[] = [
+  { roles: everyone, calls: restarted, errnos: ["EINTR"], why: "the call is made again" },
+  {
+    roles: everyone,
+    calls: ["close"],
+    when: (_, { isLoader }) => !isLoader,
+    why: "Linux frees the descriptor before it can fail, close(2)",
+  },
+  { roles: ["detach"], calls: ["setsid"], why: "cannot fail in a new process" },
+  { roles: ["setup"], calls: ["rt_sigprocmask", "rt_sigaction", "setitimer"], why: "cannot fail with these arguments" },
+  {
+    roles: ["setup"],
+    calls: ["fcntl"],
+    when: ({ arguments: [, command] }) => command === F_GETFD,
+    why: "a standard descriptor that is open is left alone, a closed one is filled",
+  },
+  {
+    roles: ["setup"],
+    calls: ["prctl"],
+    when: (_, { isLoader }) => !isLoader,
+    why: "libraries come from memory files instead",
+  },
+  { roles: ["setup"], calls: ["brk"], when: ({ occurrence }) => occurrence < 3, why: "asks where the heap ends" },
+  { roles: ["setup", "setup-script"], calls: ["memfd_create"], errnos: ["EINVAL"], why: "flags before Linux 6.3" },
+  {
+    roles: ["setup"],
+    calls: ["access", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "getrandom"],
+    when: (_, { isLoader }) => isLoader,
+    why: "the loader does without",
+  },
+  {
+    roles: ["setup-script"],
+    calls: ["landlock_create_ruleset"],
+    when: ({ arguments: [attributes], occurrence }) => attributes === 0 && occurrence > 1,
+    why: "asks for the ABI or the errata again, which a kernel answers always or never",
+  },
+  {
+    roles: ["setup-script"],
+    calls: ["access", "readlink", "read", "fstat"],
+    why: "looks that explain or repair, and Node's own; what they are for is tried again by the kernel",
+  },
+  {
+    roles: ["setup-script"],
+    calls: ["statx", "ioctl"],
+    when: ({ occurrence }) => occurrence > 1,
+    why: "the first are of the listeners; then Node's own, and looks for the program, which execve(2) does again",
+  },
+  { roles: ["setup-script"], calls: ["statx"], errnos: ["ENOSYS"], why: "Node has another call" },
+  {
+    roles: ["setup-script"],
+    calls: ["openat"],
+    when: ({ occurrence }) => occurrence > 2,
+    why: "only the first two are of rules; Node reads /proc/self/maps for itself",
+  },
+  {
+    roles: ["setup-script"],
+    calls: ["sendmsg", "write", "openat"],
+    when: (_, { isHandedOver }) => isHandedOver,
+    why: "the program has started, and the end of the set-up says so too",
+  },
+  { roles: ["keeper"], calls: Object.keys(errnosOf), when: (_, { isKept }) => isKept, why: "the program has started" },
+];
+
+/** What the message calls the call that failed. */
+const otherNames: Readonly<Record<string, readonly string[]>> = {
+  openat: ["open"],
+  newfstatat: ["fstat"],
+  statx: ["lstat", "recvmsg"],
+  pread64: ["read", "pread"],
+  prlimit64: ["prlimit"],
+  /** Parts of what receives a descriptor, or makes a sealed file. */
+  fcntl: ["recvmsg", "memfd_create"],
+  write: ["memfd_create"],
+  capget: ["capset"],
+};
+
+/** Names of one number, errno(3). */
+const otherErrnos: Readonly<Record<string, string>> = { EOPNOTSUPP: "ENOTSUP" };
+
+interface Case {
+  readonly fault: Extract<Fault, { kind: "fail" | "kill" }>;
+  readonly place: Place;
+}
+
+/** Node's own, on its way to main.ts and out again: not fence's calls. */
+const notOurs =
+  /^(futex|munmap|madvise|epoll_\w+|io_uring_\w+|sched_\w+|clock_\w+|rt_sigreturn|getpid|getppid|exit_group)$/;
+const notOursInScript = /^(mmap|mprotect|brk|rt_sig\w+)$/;
+
+/** `isLong`: every errno of every call, and a kill at each; else the first errno, and a kill at every third. */
+export async function casesOf(
+  options: readonly string[],
+  isLong: boolean,
+  roles?: readonly Role[],
+): Promise<readonly Case[]> {
+  const { sites } = await runWithFault(options, { kind: "none" });
+  const places = sites.map((site, at) => ({ site, place: placeOf(sites, at) }));
+  const ours = places.filter(({ site }) => isOurs(site) && (roles === undefined || roles.includes(site.role)));
+  const fails = ours.flatMap(({ site, place }) => {
+    const errnos = errnosOf[site.call];
+    if (errnos === undefined) throw new Error(`${site.role} calls ${site.call}, whose errnos nobody has listed`);
+    const tried = isLong ? errnos : errnos.slice(0, 1);
+    return tried.map((errno): Case => ({ fault: { kind: "fail", site, errno }, place }));
+  });
+  const kills = ours
+    .filter((_, at) => isLong || at % 3 === 0)
+    .map(({ site, place }): Case => ({ fault: { kind: "kill", site }, place }));
+  return [...fails, ...kills];
+}
+
+function isOurs({ role, call }: Site): boolean {
+  if (role === "setup-node" || role === "bridges" || notOurs.test(call)) return false;
+  return role !== "setup-script" || !notOursInScript.test(call);
+}
+
+function placeOf(sites: readonly Site[], at: number): Place {
+  const site = sites[at];
+  const before = sites.slice(0, at).filter(({ role }) => role === site?.role);
+  return {
+    isLoader: site?.role === "setup" && (site.call === "brk" || before.some(({ call }) => call === "brk")),
+    isKept: site?.role === "keeper" && before.some(({ call }) => call === "sendmsg"),
+    isHandedOver:
+      site?.role === "setup-script" &&
+      before.filter(({ call }) => call === "memfd_create").length >= 3 &&
+      before.findLastIndex(({ call }) => call === "sendmsg") >
+        before.findLastIndex(({ call }) => call === "memfd_create"),
+  };
+}
+
+/** Runs all; answers what is wrong, a line each. */
+export async function sweep(options: readonly string[], cases: readonly Case[]): Promise<readonly string[]> {
+  const wrong: string[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let one = cases[next++]; one !== undefined; one = cases[next++]) {
+      const outcome = await runWithFault(options, one.fault);
+      const faults = one.fault.kind === "kill" ? wrongOfKill(one, outcome) : wrongOfFailure(one, outcome);
+      if (faults.length > 0) wrong.push(`${name(one)}: ${faults.join("; ")}: ${JSON.stringify(outcome)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  return wrong;
+}
+
+function name({ fault }: Case): string {
+  const { role, call, occurrence } = fault.site;
+  return `${role}: ${fault.kind === "kill" ? "killed at" : `${fault.errno} of`} ${call} ${occurrence}`;
+}
+
+function wrongOfFailure({ fault, place }: Case, outcome: FaultOutcome): readonly string[] {
+  if (fault.kind !== "fail") return [];
+  const { site, errno } = fault;
+  if (!outcome.injected) return wrongOfStart(outcome); // Node makes some calls only now and then
+  const exception = harmless.find(({ roles, calls, errnos, when }) => {
+    const isMeant = roles.includes(site.role) && calls.includes(site.call) && (errnos?.includes(errno) ?? true);
+    return isMeant && (when === undefined || when(site, place));
+  });
+  const cannotRemove = site.role === "keeper" && ["statx", "unlinkat"].includes(site.call);
+  const always = [...wrongOfEnd(outcome), ...check(!outcome.file || cannotRemove || isLost(site), "leaves its socket")];
+  if (exception !== undefined) return [...always, ...wrongOfStart(outcome)];
+  if (place.isHandedOver && outcome.started) {
+    return [...always, ...wrongOfProtection(outcome), ...check(hasReport(outcome.stderr), "no report")];
+  }
+  return [...always, ...wrongOfRefusal(site, errno, place, outcome)];
+}
+
+/** The only look at the new socket has failed: whose file it is cannot be known. */
+function isLost({ role, call, occurrence }: Site): boolean {
+  return role === "setup-script" && call === "statx" && occurrence === 1;
+}
+
+function wrongOfKill({ fault }: Case, outcome: FaultOutcome): readonly string[] {
+  const { role } = fault.site;
+  // The keeper alone removes the sockets, and who is killed between bind(2) and telling the keeper cannot.
+  const mayLeaveFile = role === "keeper" || role === "setup-script";
+  const always = [...wrongOfEnd(outcome), ...check(!outcome.file || mayLeaveFile, "leaves its socket")];
+  if (outcome.started) return [...always, ...wrongOfProtection(outcome)];
+  const isOwn = role === "p0" && outcome.injected;
+  if (isOwn) return [...always, ...check(outcome.signal === 9, "P0 did not end by the signal")];
+  return [
+    ...always,
+    ...check(outcome.exit === 125, "the exit status is not 125"),
+    ...check(hasReport(outcome.stderr), "no report"),
+    ...check(!outcome.stderr.includes("FENCE_BUG"), "a bug is reported"),
+  ];
+}
+
+function wrongOfStart(outcome: FaultOutcome): readonly string[] {
+  return [
+    ...check(outcome.started && outcome.exit === 0, "the program did not start"),
+    ...check(outcome.stderr === "", "there is a message"),
+    ...wrongOfProtection(outcome),
+  ];
+}
+
+/** Landlock is proved by what the program tried. */
+function wrongOfProtection({ seccomp, noNewPrivs, stdout }: FaultOutcome): readonly string[] {
+  const denied = `{"action":"open-read","result":-1,"errno":"EACCES"}\n`;
+  return [
+    ...check(seccomp === 2, "the program has no filter"),
+    ...check(noNewPrivs === 1, "the program may gain privileges"),
+    ...check(stdout === denied || stdout === "", `the program can read ${forbidden}`),
+  ];
+}
+
+function wrongOfEnd({ hangs, left }: FaultOutcome): readonly string[] {
+  return check(!hangs, `does not end: ${left.join(", ")}`);
+}
+
+function wrongOfRefusal(site: Site, errno: string, { isLoader }: Place, outcome: FaultOutcome): readonly string[] {
+  const { started, exit, stdout, stderr, events } = outcome;
+  const statuses = site.call === "execve" ? [126, 127] : [125];
+  const isQuery = site.call === "landlock_create_ruleset" && site.arguments[0] === 0;
+  const isQuestion = site.role !== "setup" && site.call === "fcntl" && site.arguments[1] === F_GETFD;
+  const isAnswer = site.role === "keeper" && site.call === "sendmsg";
+  const isExplained = isLoader || isQuery || isQuestion || isAnswer; // in words, not by a call's name
+  const calls = [site.call, ...(otherNames[site.call] ?? [])];
+  const errnos = [errno, otherErrnos[errno] ?? errno];
+  const failed = events.find(({ event }) => event === "failed");
+  const ofAnother = site.role !== "setup-script"; // the set-up may only see that somebody has gone
+  const expected: (string | null)[] = [
+    ...errnos,
+    ...(ofAnother ? ["EPIPE", "ECONNRESET"] : []),
+    ...(isExplained ? [null] : []),
+  ];
+  return [
+    ...check(!started && stdout === "", "the program started"),
+    ...check(exit !== null && statuses.includes(exit), `the exit status is ${exit}`),
+    ...check(hasReport(stderr), "no report"),
+    ...check(!stderr.includes("FENCE_BUG") && !/^ {4}at /m.test(stderr), "a bug is reported"),
+    ...check(isExplained || errnos.some((one) => stderr.includes(`: ${one}`)), "the message lacks the errno"),
+    ...check(isExplained || calls.some((call) => stderr.includes(`: ${call}: `)), "the message lacks the call"),
+    ...check(failed !== undefined || events.length === 0 || stderr.includes("FENCE_STATUS"), "no event tells of it"),
+    ...check(
+      failed === undefined || (expected.includes(failed.errno) && stderr.includes(failed.code)) || ofAnother,
+      "the event tells of something else",
+    ),
+  ];
+}
+
+function hasReport(stderr: string): boolean {
+  return /^fence: .*\n {2}step: {2}\S+\n( {2}hint: {2}.*\n)? {2}code: {2}FENCE_[A-Z_]+\n/m.test(stderr);
+}
+
+function check(isRight: boolean, wrong: string): readonly string[] {
+  return isRight ? [] : [wrong];
+}
