@@ -94,6 +94,7 @@ const harmless: readonly Exception[] = [
     when: (_, { isHandedOver }) => isHandedOver,
     why: "the program has started, and the end of the set-up says so too",
   },
+  { roles: ["keeper"], calls: ["chdir"], why: "without it a file system stays busy, which no protection depends on" },
   { roles: ["keeper"], calls: Object.keys(errnosOf), when: (_, { isKept }) => isKept, why: "the program has started" },
 ];
 
