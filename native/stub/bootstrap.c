@@ -38,7 +38,7 @@ _Noreturn static void die_setup(const char *message)
 		.message = message,
 		.step = STEP,
 		.hint = "the program was not started; if no message stands above, the set-up was killed, had too little "
-			"memory, or could start no thread (ulimit -u, pids limit)",
+			"memory or stack (ulimit -v, -d, -s), or could start no thread (ulimit -u, pids limit)",
 		.code = "FENCE_EXEC_PLAN",
 	};
 

@@ -27,7 +27,7 @@ enum message_kind {
 
 	/* From the set-up to the keeper, which answers only READY. EXIT: there is nothing to keep, nor to remove. */
 	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket */
-	MESSAGE_SOCKET_FILE = 17, /* payload: the path of a Unix listener, to be removed at the end */
+	MESSAGE_SOCKET_FILE = 17, /* descriptor: a directory; payload: the name of a Unix listener in it, to be removed at the end */
 	MESSAGE_MAY_CONNECT = 18, /* payload: the path of a Unix target that the bridge process must be allowed to use */
 	MESSAGE_RELAY_PLAN = 19,  /* descriptor: a sealed memory file, what the bridge process is to do */
 	MESSAGE_RULESET = 20,	  /* descriptor: the Landlock ruleset of the bridge process */

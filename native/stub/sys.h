@@ -266,14 +266,14 @@ static inline long sys_signal_descriptor(uint64_t signals)
 }
 
 /* Of the file itself, a symbolic link included. */
-static inline long sys_statx(const char *path, struct statx *found)
+static inline long sys_statx(int directory, const char *name, struct statx *found)
 {
-	return SYSCALL(__NR_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO, found);
+	return SYSCALL(__NR_statx, directory, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO, found);
 }
 
-static inline long sys_unlink(const char *path)
+static inline long sys_unlink(int directory, const char *name)
 {
-	return SYSCALL(__NR_unlinkat, AT_FDCWD, path, 0);
+	return SYSCALL(__NR_unlinkat, directory, name, 0);
 }
 
 /* faccessat2(2) as this process is now, not as it was started. */
@@ -285,11 +285,6 @@ static inline long sys_access(const char *path, int mode)
 static inline long sys_directory_entries(int fd, void *bytes, size_t length)
 {
 	return SYSCALL(__NR_getdents64, fd, bytes, length);
-}
-
-static inline long sys_seek_start(int fd)
-{
-	return SYSCALL(__NR_lseek, fd, 0, SEEK_SET);
 }
 
 static inline long sys_duplicate(int from, int to)

@@ -5,6 +5,7 @@
  * Promises: when keep() returns, the keeper has all that the bridges need, whatever becomes of this process.
  * Source:   docs/bootstrap.md; native/stub/keeper.h
  */
+import { basename, dirname } from "node:path/posix";
 import { bug } from "../base/errors.ts";
 import type { Addon } from "./addon.ts";
 import { systemError } from "./errno.ts";
@@ -52,7 +53,7 @@ export class Keeper {
 
   /** As soon as they are open: if this process is killed, the keeper removes the files. Throws FENCE_BRIDGE. */
   hold({ descriptors, socketFiles }: KeptListeners): void {
-    for (const path of socketFiles) this.#send("socketFile", { payload: terminated(path) });
+    for (const path of socketFiles) this.#holdFile(path);
     for (const listener of descriptors) this.#send("listener", { descriptors: [listener] });
   }
 
@@ -82,6 +83,14 @@ export class Keeper {
     sendMessage(this.#addon, this.#socket, "exit");
     this.#addon.closeDescriptor(this.#socket);
     this.#socket = noDescriptor;
+  }
+
+  /** By its directory's descriptor: later the program may lead the path elsewhere. */
+  #holdFile(path: string): void {
+    const directory = this.#addon.openPath(Buffer.from(dirname(path)));
+    if (directory < 0) throw failure(`cannot open the directory of ${path}`, "open", directory);
+    this.#send("socketFile", { descriptors: [directory], payload: terminated(basename(path)) });
+    this.#addon.closeDescriptor(directory);
   }
 
   #sendFile(kind: MessageKind, bytes: Buffer, ...others: readonly number[]): void {

@@ -36,6 +36,7 @@ function keeper(answer: readonly [MessageKind | 0, number, number] | number = [0
       });
       return bytes.length;
     },
+    openPath: (path: Buffer) => (path.toString() === "/run" ? 90 : -2),
     sealedFile: (bytes: Buffer) => 100 + files.push(bytes.toString()) - 1,
     closeDescriptor: (fd: number) => closed.push(fd),
     ...doors,
@@ -71,7 +72,7 @@ test("the keeper gets everything, then is asked whether that was all right", () 
   door.keep({ ...bridges, hasReaper: true });
   const plain = { value: 0, descriptors: [], payload: "" };
   expect(sent).toEqual([
-    { ...plain, kind: "socketFile", payload: "/run/listen\0" },
+    { ...plain, kind: "socketFile", descriptors: [90], payload: "listen\0" },
     { ...plain, kind: "listener", descriptors: [10] },
     { ...plain, kind: "listener", descriptors: [11] },
     { ...plain, kind: "mayConnect", payload: "/run/target\0" },
@@ -83,7 +84,7 @@ test("the keeper gets everything, then is asked whether that was all right", () 
     { ...plain, kind: "ready", value: 1 },
   ]);
   expect(files).toEqual(["the plan", "the end"]);
-  expect(closed, "its own memory files only").toEqual([100, 101]);
+  expect(closed, "what it has opened itself").toEqual([90, 100, 101]);
 });
 
 test("what there is none of is not sent", () => {
