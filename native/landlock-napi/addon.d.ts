@@ -17,6 +17,8 @@ export interface Handover {
   duplicateOnto(from: number, to: number): number;
   /** A close-on-exec copy, 3 or more. */
   duplicateAboveStdio(fd: number): number;
+  /** Writes zeros over the variables that this process was started with: /proc/PID/environ shows them, process.env reads them. */
+  wipeEnvironment(): number;
   /** Takes back the alarm that the stub has set against a Node that hangs at its start. */
   cancelAlarm(): number;
 }

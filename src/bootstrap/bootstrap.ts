@@ -13,6 +13,7 @@ import type { OpenBridge } from "../bridge/bridge.ts";
 import { openBridges } from "../bridge/bridges.ts";
 import { closeListener } from "../bridge/listener.ts";
 import { describeLandlock } from "../landlock/report.ts";
+import type { RulesetChoice } from "../landlock/ruleset.ts";
 import { encodeAttempts } from "../plan/attempts.ts";
 import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
@@ -103,12 +104,12 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
     const ruleset = makeRuleset(addon, request.landlock, request.bridges, () => waiting.pid);
     const prepared = preparePlan(context, request, ruleset);
     const plan = encodeExecPlan(prepared.plan);
-    if (bridges.length > 0) handBridges(context, request, bridges, reporting);
-    else keeper.dismiss();
+    const bridgeRuleset = bridges.length > 0 ? handBridges(context, request, bridges, reporting) : null;
+    if (bridgeRuleset === null) keeper.dismiss();
     if (request.verify) report({ event: "verified", checks: verify(context, request, ruleset, prepared, plan) });
     report({
       event: "ready",
-      isolation: isolation(addon, request, ruleset),
+      isolation: isolation(addon, request, ruleset, bridgeRuleset),
       bridges: request.bridges.map(({ listen, connect }) => ({
         listen: formatAddress(listen),
         connect: formatAddress(connect),
@@ -118,6 +119,7 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
     if (isDebugging)
       messages.write(`fence: debug: ready: Landlock ${ruleset.choice.kind}, seccomp ${request.seccomp}\n`);
     messages.leaveStdio(addon, waiting.pidfd);
+    forgetArguments(addon);
     waiting.start(plan, ruleset.fd);
     const failure = await waiting.started();
     if (failure !== null) throw explainFailure(failure, prepared, ruleset.choice);
@@ -129,9 +131,24 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
   if (bridges.length > 0) keeper.serve();
 }
 
-function isolation(addon: Addon, { seccomp }: BootstrapRequest, { choice, skipped }: EnforcedRuleset): Isolation {
+function isolation(
+  addon: Addon,
+  { seccomp }: BootstrapRequest,
+  { choice, skipped }: EnforcedRuleset,
+  bridgeChoice: RulesetChoice | null,
+): Isolation {
   const landlock = describeLandlock(choice, addon.landlockErrata(), seccomp === "off" ? "open" : "denied");
-  return { landlock: { ...landlock, skippedPaths: skipped }, seccomp, noNewPrivs: true };
+  return {
+    landlock: { ...landlock, skippedPaths: skipped },
+    seccomp,
+    noNewPrivs: true,
+    bridgeProcess: bridgeChoice === null ? null : describeBridges(bridgeChoice),
+  };
+}
+
+function describeBridges(choice: RulesetChoice): Isolation["bridgeProcess"] {
+  const { enforced, handled, dropped } = describeLandlock(choice, 0);
+  return { enforced, handled, dropped };
 }
 
 /** Throws FENCE_VERIFY, or what a failed step of the plan throws. */
@@ -159,6 +176,12 @@ function verify(
   return judge(checks, answer);
 }
 
+/** This process may live a moment longer than the program needs to look at it: /proc shows a title instead. */
+function forgetArguments(addon: Addon): void {
+  addon.wipeEnvironment();
+  process.title = "fence: set-up"; // libuv writes it over the arguments
+}
+
 function heldListeners(bridges: readonly OpenBridge[]): KeptListeners {
   const listeners = bridges.map(({ listener }) => listener);
   return {
@@ -167,24 +190,26 @@ function heldListeners(bridges: readonly OpenBridge[]): KeptListeners {
   };
 }
 
-/** From here on the keeper has the bridges too; it serves them when the program has started. */
+/** From here on the keeper has the bridges too; it serves them when the program has started. Answers P2's ruleset. */
 function handBridges(
   { addon, keeper, messages, waiting }: BootstrapContext,
   request: BootstrapRequest,
   bridges: readonly OpenBridge[],
   { statusFd, isDebugging }: Reporting,
-): void {
+): RulesetChoice {
   const targets = bridges.map(({ target }) => target);
+  const ruleset = makeBridgeRuleset(addon, targets);
   keeper.keep({
     targets: targets.flatMap((target) => (target.kind === "unix" ? [target.path] : [])),
     relayPlan: encodeRelayPlan({ bridges: request.bridges }),
-    ruleset: makeBridgeRuleset(addon, targets),
+    ruleset: ruleset.fd,
     filter: filterBytes("bridge", architecture()),
     status: statusFd ?? noDescriptor,
     idleReport: Buffer.from(idleEnd(request.bridges)),
     debug: isDebugging ? messages.descriptor : noDescriptor,
     hasReaper: waiting.hasReaper,
   });
+  return ruleset.choice;
 }
 
 interface Prepared extends PreparedPlan {

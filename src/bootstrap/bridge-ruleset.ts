@@ -8,21 +8,29 @@
  */
 import type { Address } from "../bridge/address.ts";
 import { chooseBridgeRuleset } from "../landlock/bridge-ruleset.ts";
+import type { RulesetChoice } from "../landlock/ruleset.ts";
 import type { Addon } from "../sys/addon.ts";
+import { noDescriptor } from "../sys/protocol.ts";
 import { newRuleset } from "./new-ruleset.ts";
 import { realPath } from "./program.ts";
 
 /** ENOENT, EACCES, ENOTDIR, ELOOP: what keeps us from opening the directory keeps the bridge from connecting. */
 const unreachable = [-2, -13, -20, -40];
 
-/** The ruleset's descriptor, close-on-exec; -1 when this kernel has no Landlock. Throws FENCE_LANDLOCK. */
-export function makeBridgeRuleset(addon: Addon, targets: readonly Address[]): number {
+export interface BridgeRuleset {
+  readonly choice: RulesetChoice;
+  /** Close-on-exec; -1 when this kernel has no Landlock. */
+  readonly fd: number;
+}
+
+/** Throws FENCE_LANDLOCK. */
+export function makeBridgeRuleset(addon: Addon, targets: readonly Address[]): BridgeRuleset {
   const paths = targets.flatMap((target) => (target.kind === "unix" ? [target.path] : []));
   // The kernel looks at where the socket is, which a symbolic link may put beneath another directory.
   const resolved = paths.flatMap((path) => realPath(path) ?? []);
   const unixSockets = [...paths, ...resolved];
   const tcpPorts = targets.flatMap((target) => (target.kind === "tcp" ? [target.port] : []));
   const choice = chooseBridgeRuleset({ unixSockets, tcpPorts }, addon.landlockAbi());
-  if (choice.kind !== "ruleset") return -1;
-  return newRuleset(addon, choice, { opened: (path) => path, skips: unreachable }).fd;
+  if (choice.kind !== "ruleset") return { choice, fd: noDescriptor };
+  return { choice, fd: newRuleset(addon, choice, { opened: (path) => path, skips: unreachable }).fd };
 }

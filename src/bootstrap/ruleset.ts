@@ -45,7 +45,10 @@ export function makeRuleset(
   const opened = (path: string) => forProgram(path, programPid);
   const made = newRuleset(addon, choice, { opened, skips: answer.ignoreMissing ? [enoent] : [] });
   const { restrictFlags } = choice;
-  const filterAdditions: readonly FilterAddition[] = choice.handled.includes("CONNECT_TCP") ? ["tcp-detours"] : [];
+  const filterAdditions: readonly FilterAddition[] = [
+    ...(choice.handled.includes("CONNECT_TCP") ? (["tcp-detours"] as const) : []),
+    ...(choice.handled.includes("SIGNAL") ? (["other-limits"] as const) : []),
+  ];
   return { choice, restrictFlags, filterAdditions, ...made };
 }
 

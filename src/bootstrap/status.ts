@@ -19,6 +19,8 @@ export interface Isolation {
   readonly landlock: LandlockReport & { readonly skippedPaths: readonly string[] };
   readonly seccomp: "default" | "off";
   readonly noNewPrivs: true;
+  /** null: there are no bridges. Its filter, and that it has no capabilities, is never given up. */
+  readonly bridgeProcess: Pick<LandlockReport, "enforced" | "handled" | "dropped"> | null;
 }
 
 export type StatusEvent =

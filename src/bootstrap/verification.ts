@@ -6,7 +6,7 @@
  *           outlives the child, not even where the restriction is missing.
  * Source:   docs/verify.md
  */
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
 import type { RightName } from "../landlock/abi.ts";
 import type { Ruleset, RulesetChoice } from "../landlock/ruleset.ts";
@@ -56,7 +56,12 @@ export interface Restrictions {
 
 const [eperm, ebadf, eacces, einval, eafnosupport, enosys] = [1, 9, 13, 22, 97, 38];
 const atFdcwd = -100;
-const openFlags = { read: 0o4000 | 0o400, write: 1 | 0o4000 | 0o400, directory: 0o200000 | 0o4000 };
+const { O_DIRECTORY, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
+const openFlags = {
+  read: O_NONBLOCK | O_NOCTTY,
+  write: O_WRONLY | O_NONBLOCK | O_NOCTTY,
+  directory: O_DIRECTORY | O_NONBLOCK,
+};
 const atExecveCheck = 0x10000;
 const family = { unix: 1, ipv4: 2 } as const;
 const stream = 1;
@@ -79,7 +84,7 @@ export function checksOf(restrictions: Restrictions): readonly Check[] {
     { ...allowed("have no_new_privs", "fence", [call("prctl", getNoNewPrivs, 0, 0, 0, 0)]), value: 1 },
     ...(choice.kind === "ruleset" ? landlockChecks(choice, restrictions) : []),
     ...(seccomp === "default" ? seccompChecks() : []),
-    ...(dropsCapabilities
+    ...(dropsCapabilities && mayChroot()
       ? [denied("change the root directory", "capabilities", [call("chroot", path("/"))], [eperm])]
       : []),
   ];
@@ -119,6 +124,13 @@ function fileDenials(choice: Ruleset, { executable, programPath }: Restrictions)
       inconclusive: [einval, enosys], // Linux 6.14 has AT_EXECVE_CHECK
     })),
   ];
+}
+
+/** Whether this process has CAP_SYS_CHROOT, or the denial would prove nothing. */
+function mayChroot(): boolean {
+  const sysChroot = 1n << 18n;
+  const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  return effective !== undefined && (BigInt(`0x${effective}`) & sysChroot) !== 0n;
 }
 
 function mayUse(name: string, mode: number): boolean {

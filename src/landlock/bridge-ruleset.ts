@@ -19,7 +19,7 @@ export interface BridgeTargets {
  * A rule follows the inode, so one on a socket would deny the socket that a restarted proxy makes in its place: the
  * directory is allowed instead, and with it the other sockets in it.
  */
-export function bridgeRequest({ unixSockets, tcpPorts }: BridgeTargets): RulesetRequest {
+function bridgeRequest({ unixSockets, tcpPorts }: BridgeTargets): RulesetRequest {
   return {
     ...emptyRequest,
     unixSockets: [...new Set(unixSockets.map((path) => dirname(path)))],

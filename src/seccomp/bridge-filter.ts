@@ -7,7 +7,7 @@
  * Source:   docs/landlock.md, docs/bootstrap.md
  */
 import { type Denial, denials } from "./denials.ts";
-import { ioUring, tcpDetours } from "./detours.ts";
+import { ioUring, otherLimits, tcpDetours } from "./detours.ts";
 import { type Architecture, makeFilter, nativeEntrance } from "./filter.ts";
 
 const because = "a bridge process has no need of it";
@@ -43,6 +43,12 @@ export const bridgeDenials: readonly Denial[] = [
     errno: "EPERM",
     because: "only streams are relayed",
   },
+  {
+    syscalls: ["socket"],
+    when: { kind: "argument-is-not", argument: 2, values: { default: 0, IPPROTO_TCP: 6 } },
+    errno: "EPROTONOSUPPORT",
+    because: "Landlock's TCP rights do not concern other protocols",
+  },
   { syscalls: ["bind", "listen"], when: always, errno: "EPERM", because: "the listeners are there already" },
   {
     syscalls: [
@@ -54,6 +60,16 @@ export const bridgeDenials: readonly Denial[] = [
     errno: "EPERM",
     because: "Landlock does not deny it",
   },
+  {
+    syscalls: [
+      ...(["utimensat", "utime", "utimes", "futimesat", "inotify_init", "inotify_init1", "fanotify_init"] as const),
+      ...(["shmget", "shmat", "msgget", "semget", "mq_open"] as const),
+    ],
+    when: always,
+    errno: "EPERM",
+    because: "Landlock does not deny it",
+  },
+  ...otherLimits,
 ];
 
 /** The bytes that struct sock_fprog points to. Any but the machine's own kind of calls kills the process. */

@@ -7,16 +7,16 @@
  * Source:   docs/options.md
  */
 import { type Denial, denials } from "./denials.ts";
-import { ioUring, tcpDetours } from "./detours.ts";
+import { ioUring, otherLimits, tcpDetours } from "./detours.ts";
 import { type Architecture, type Entrance, i386Entrance, makeFilter, nativeEntrance } from "./filter.ts";
 
 export type { Architecture } from "./filter.ts";
 
 /**
  * `tcp-detours`: what passes Landlock's TCP rights by, for a program whose TCP ports are restricted; io_uring is among
- * it. `io-uring`: only that.
+ * it. `io-uring`: only that. `other-limits`: what passes the signal scope by.
  */
-export type FilterAddition = "tcp-detours" | "io-uring";
+export type FilterAddition = "tcp-detours" | "io-uring" | "other-limits";
 
 const entrances: Readonly<Record<Architecture, readonly Entrance[]>> = {
   x64: [nativeEntrance.x64, i386Entrance],
@@ -34,6 +34,11 @@ export function describeDefaultFilter(additions: readonly FilterAddition[] = [])
 }
 
 function defaultDenials(additions: readonly FilterAddition[]): readonly Denial[] {
-  const detours = additions.includes("tcp-detours") ? tcpDetours : [];
-  return [...denials, ...detours, ...(additions.length > 0 ? ioUring : [])];
+  const has = (addition: FilterAddition) => additions.includes(addition);
+  return [
+    ...denials,
+    ...(has("tcp-detours") ? tcpDetours : []),
+    ...(has("tcp-detours") || has("io-uring") ? ioUring : []),
+    ...(has("other-limits") ? otherLimits : []),
+  ];
 }

@@ -1,5 +1,5 @@
 /**
- * What passes Landlock's TCP rights by, and what passes seccomp itself by.
+ * What passes Landlock's TCP rights and its signal scope by, and what passes seccomp itself by.
  *
  * Runs:     host and sandbox. Pure.
  * Promises: what is denied answers as a kernel without it does, so that programs fall back to plain TCP.
@@ -56,5 +56,15 @@ export const tcpDetours: readonly Denial[] = [
     },
     errno: "EPERM",
     because: "makes sockets and connects where the filter cannot see which",
+  },
+];
+
+/** A CPU limit of 0 kills; permissions allow it to every process of the same user, and Landlock does not look. */
+export const otherLimits: readonly Denial[] = [
+  {
+    syscalls: ["prlimit64"],
+    when: { kind: "argument-is-not", argument: 0, values: { self: 0 } },
+    errno: "EPERM",
+    because: "sets the limits of other processes, which can end them",
   },
 ];

@@ -22,7 +22,9 @@ function statusOf(pid: number, tid = pid): Readonly<Record<string, string>> {
 
 /** The set-up has ended, or ends before this settles. */
 async function setUpGone(sandbox: KeptSandbox): Promise<void> {
-  const setUps = sandbox.processes().filter(({ command }) => command.startsWith(fence) || command === "");
+  const setUps = sandbox
+    .processes()
+    .filter(({ command }) => command.startsWith(fence) || command === "fence: set-up" || command === "");
   await Promise.all(setUps.map(({ pid }) => ended(pid)));
 }
 

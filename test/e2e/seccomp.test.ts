@@ -87,6 +87,21 @@ describe("with a TCP port named the filter also denies", () => {
   });
 });
 
+describe("with a signal scope the filter also denies", () => {
+  beforeEach(requires("bwrap"));
+
+  test("the resource limits of other processes, which can end them, and not the program's own", async () => {
+    const prlimit = (pid: number) => ["syscall", syscallNumbers.prlimit64[isX64 ? "x86_64" : "aarch64"], pid, 0, 0, 0];
+    const [self, other] = [prlimit(0), prlimit(1)];
+    expect(await fenced(root(), ["--scope=signal"], other)).toMatchObject({ result: -1, errno: "EPERM" });
+    expect(await fenced(root(), ["--scope=signal"], self)).toMatchObject({ result: 0 });
+    expect(await unfenced(root(), other)).toMatchObject({ result: 0 });
+    for (const options of [[], ["--rox=/"], ["--scope=signal", "--seccomp=off"]]) {
+      expect(await fenced(root(), options, other)).toMatchObject({ result: 0 });
+    }
+  });
+});
+
 describe("on a terminal", () => {
   beforeEach(requires("script"));
 

@@ -219,6 +219,15 @@ static napi_value duplicate_above_stdio_call(napi_env env, napi_callback_info in
 	return glue_number(env, copy == -1 ? -errno : copy);
 }
 
+/* wipeEnvironment(): 0. What /proc/PID/environ shows and getenv(3) finds is gone. */
+static napi_value wipe_environment_call(napi_env env, napi_callback_info info)
+{
+	(void)info; /* it takes no arguments */
+	for (char **variable = environ; variable != NULL && *variable != NULL; variable++)
+		memset(*variable, 0, strlen(*variable));
+	return glue_number(env, 0);
+}
+
 /* cancelAlarm(): 0 or -errno */
 static napi_value cancel_alarm_call(napi_env env, napi_callback_info info)
 {
@@ -236,6 +245,7 @@ int handover_register(napi_env env, napi_value exports)
 		GLUE_CALL("receiveMessage", receive_message_call),
 		GLUE_CALL("duplicateOnto", duplicate_onto_call),
 		GLUE_CALL("duplicateAboveStdio", duplicate_above_stdio_call),
+		GLUE_CALL("wipeEnvironment", wipe_environment_call),
 		GLUE_CALL("cancelAlarm", cancel_alarm_call),
 	};
 

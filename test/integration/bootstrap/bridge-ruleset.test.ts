@@ -29,7 +29,7 @@ function rulesFor(abi: number, targets: readonly Address[]): readonly unknown[] 
       return 0;
     },
   };
-  expect(makeBridgeRuleset(recording, targets)).toBe(1000);
+  expect(makeBridgeRuleset(recording, targets).fd).toBe(1000);
   return rules;
 }
 
@@ -63,7 +63,10 @@ test("a directory that cannot be opened is skipped", () => {
 });
 
 test("a kernel without Landlock gives no ruleset", () => {
-  expect(makeBridgeRuleset({ ...addon, landlockAbi: () => -38 }, [unix("/run/s")])).toBe(-1);
+  expect(makeBridgeRuleset({ ...addon, landlockAbi: () => -38 }, [unix("/run/s")])).toMatchObject({
+    fd: -1,
+    choice: { kind: "none" },
+  });
 });
 
 test("the kernel enforces it: no file can be opened", (context) => {
@@ -72,7 +75,7 @@ test("the kernel enforces it: no file can be opened", (context) => {
     const { makeBridgeRuleset } = await import(${JSON.stringify(resolve("src/bootstrap/bridge-ruleset.ts"))});
     const { default: addon } = await import("landlock-napi/addon");
     const { statSync, readFileSync } = await import("node:fs");
-    const fd = makeBridgeRuleset(addon, [{ kind: "unix", path: "/run/s" }]);
+    const { fd } = makeBridgeRuleset(addon, [{ kind: "unix", path: "/run/s" }]);
     if (addon.setNoNewPrivs() < 0 || (process.argv[1] === "restrict" && addon.landlockRestrictSelf(fd, 0) < 0)) throw 1;
     try { readFileSync(process.execPath); console.log("ok") } catch ({ code }) { console.log(code) }
   `;

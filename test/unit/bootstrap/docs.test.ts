@@ -183,7 +183,7 @@ describe("docs/status.md", () => {
     const ready = example("ready") as { isolation: Isolation; repaired: object[]; bridges: object[] };
     const landlock = describeLandlock(chooseRuleset(emptyRequest, 1, "required"), 0);
     expect(shape(ready)).toEqual(["bridges", "event", "isolation", "repaired"]);
-    expect(shape(ready.isolation)).toEqual(["landlock", "noNewPrivs", "seccomp"]);
+    expect(shape(ready.isolation)).toEqual(["bridgeProcess", "landlock", "noNewPrivs", "seccomp"]);
     expect(shape(ready.isolation.landlock)).toEqual(shape({ ...landlock, skippedPaths: [] }));
     expect(ready.isolation.landlock.errata.map(({ number }) => number)).toEqual([errata.at(-1)?.number]);
   });
@@ -209,6 +209,7 @@ describe("docs/status.md", () => {
       ...Object.keys(isolation.landlock).map((name) => `isolation.landlock.${name}`),
       "isolation.seccomp",
       "isolation.noNewPrivs",
+      "isolation.bridgeProcess",
       "bridges",
       "repaired",
     ];
