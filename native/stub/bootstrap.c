@@ -189,18 +189,25 @@ static int hear(int socket, struct delivery *delivery)
 	return 0;
 }
 
-/* Answers with the descriptor, or with the error that came instead of it. */
-static void answer(int socket, int descriptor, long error)
+/* @result is of an answer that the set-up waits for: it must not wait for ever. */
+static void end_unless_heard(long result)
 {
-	struct message taken = { .kind = MESSAGE_TAKEN, .error = (uint32_t)-error };
+	if (result < 0 && result != -EPIPE && result != -ECONNRESET) /* if it is gone, the next receive tells */
+		die_call(STEP, "cannot answer the set-up process", "sendmsg", result);
+}
+
+/* Answers with the descriptor, or with the error that came instead of it. */
+static void answer(int socket, int descriptor, long error, enum taken_call call)
+{
+	struct message taken = { .kind = MESSAGE_TAKEN, .error = (uint32_t)-error, .value = call };
 	long result = channel_send(socket, &taken, descriptor);
 
 	if (result < 0 && descriptor != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
 		taken.error = (uint32_t)-result;
-		taken.value = 1;
+		taken.value = TAKEN_SENDMSG;
 		result = channel_send(socket, &taken, NO_DESCRIPTOR);
 	}
-	(void)result; /* when nothing can be sent the set-up is gone, which the next receive tells */
+	end_unless_heard(result);
 }
 
 /* Gives a descriptor of the caller's that is meant for fence to the set-up; the program does not inherit it. */
@@ -209,10 +216,10 @@ static void give_descriptor(const struct own *own, uint32_t descriptor)
 	int given = (int)descriptor;
 
 	if (given < 0 || given == own->setup || given == own->life || sys_fcntl(given, F_GETFD, 0) < 0) {
-		answer(own->setup, NO_DESCRIPTOR, -EBADF);
+		answer(own->setup, NO_DESCRIPTOR, -EBADF, TAKEN_FCNTL);
 		return;
 	}
-	answer(own->setup, given, 0);
+	answer(own->setup, given, 0, TAKEN_FCNTL);
 	(void)sys_close(given); /* the set-up has its own copy */
 }
 
@@ -232,10 +239,13 @@ static long leave_reaper(struct own *own)
 static void refer(struct own *own, int stays_as_reaper)
 {
 	long result = stays_as_reaper ? leave_reaper(own) : 0;
+	enum taken_call call = TAKEN_CLONE;
 
-	if (result >= 0)
+	if (result >= 0) {
+		call = TAKEN_PIDFD_OPEN;
 		result = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
-	answer(own->setup, result < 0 ? NO_DESCRIPTOR : (int)result, result < 0 ? result : 0);
+	}
+	answer(own->setup, result < 0 ? NO_DESCRIPTOR : (int)result, result < 0 ? result : 0, call);
 	if (result >= 0)
 		(void)sys_close((int)result); /* the set-up has its own copy */
 }
@@ -358,12 +368,13 @@ static void verify(const struct own *own, const struct delivery *delivery)
 	while (child > 0 && (result = sys_wait(child, &status)) == -EINTR)
 		continue;
 	verified.error = result < 0 ? (uint32_t)-result : 0;
+	verified.index = child > 0; /* which call it was that failed */
 	verified.value = (uint32_t)status;
 	for (size_t i = 0; i < CHANNEL_DESCRIPTORS; i++) {
 		if (delivery->descriptors[i] != NO_DESCRIPTOR)
 			(void)sys_close(delivery->descriptors[i]); /* both come again with the plan to be carried out */
 	}
-	(void)channel_send(own->setup, &verified, NO_DESCRIPTOR); /* if it is gone, the next receive tells */
+	end_unless_heard(channel_send(own->setup, &verified, NO_DESCRIPTOR));
 }
 
 _Noreturn void bootstrap(const struct start *start, int file)

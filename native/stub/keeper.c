@@ -62,8 +62,11 @@ static void tell(const struct keeper *keeper)
 		.kind = keeper->phase == PHASE_DRAINING ? MESSAGE_DRAIN : MESSAGE_PROGRAM_ENDED,
 	};
 
-	if (keeper->bridges != 0 && keeper->phase != PHASE_PROGRAM_RUNS)
-		(void)channel_send(keeper->control, &message, NO_DESCRIPTOR); /* if it has ended, poll tells */
+	if (keeper->bridges == 0 || keeper->phase == PHASE_PROGRAM_RUNS)
+		return;
+	/* If it has ended, poll tells. If it cannot be told, it drains as if the keeper were gone. */
+	if (channel_send(keeper->control, &message, NO_DESCRIPTOR) < 0)
+		(void)sys_shutdown_write(keeper->control);
 }
 
 /*

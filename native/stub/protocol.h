@@ -17,13 +17,14 @@ enum message_kind {
 	MESSAGE_EXEC_PLAN = 1, /* to P0: value = size of the plan; descriptors: the plan, then the ruleset if any */
 	MESSAGE_EXIT = 2,      /* to P0: value = the status to exit with; the error has been reported */
 	MESSAGE_TAKE = 3,      /* to P0: value = a descriptor that the caller meant for fence, not for the program */
-	MESSAGE_TAKEN = 4,     /* from P0: error = 0 with the descriptor, or an errno value; value = 1: of passing it on */
+	MESSAGE_TAKEN = 4,     /* from P0: error = 0 with the descriptor, or an errno value of call value */
 	MESSAGE_FAILED = 5,    /* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT */
 	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd; value = 1: stay as the reaper, a child goes on as P0
 				and answers */
 	MESSAGE_VERIFY = 7,    /* to P0: as EXEC_PLAN, but for a throw-away child; payload: its attempts */
 	MESSAGE_TRIED = 8,     /* from that child: index of the attempt; value = its result, or error = its errno value */
-	MESSAGE_VERIFIED = 9,  /* from P0: the child has ended, value = its wait status; error: there was none */
+	MESSAGE_VERIFIED = 9,  /* from P0: the child has ended, value = its wait status; error: of clone(2), or with
+				index = 1 of wait4(2) */
 
 	/* From the set-up to the keeper, which answers only READY. EXIT: there is nothing to keep, nor to remove. */
 	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket */
@@ -43,6 +44,9 @@ enum message_kind {
 	MESSAGE_PROGRAM_ENDED = 32, /* keeper to bridge process: daemons may still use the bridges */
 	MESSAGE_DRAIN = 33,	    /* reaper to keeper, keeper to bridge process: deliver what is held, then end */
 };
+
+/* What MESSAGE_TAKEN says has failed. */
+enum taken_call { TAKEN_FCNTL = 0, TAKEN_SENDMSG = 1, TAKEN_CLONE = 2, TAKEN_PIDFD_OPEN = 3 };
 
 /* Some kinds have a payload behind it. */
 struct message {

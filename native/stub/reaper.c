@@ -198,7 +198,10 @@ static long go_on_as_program(const struct inherited *inherited, long parent)
 		die_call(STEP, "cannot bind the program to its reaper", "prctl", result);
 	if (sys_getppid() != parent)
 		sys_exit(EXIT_FENCE_FAILED);
-	return give_back(inherited);
+	result = give_back(inherited);
+	if (result < 0)
+		die_call(STEP, "cannot restore the program's signals", "rt_sigprocmask", result);
+	return 0;
 }
 
 long reaper_fork(const struct start *start, int life)
@@ -212,7 +215,7 @@ long reaper_fork(const struct start *start, int life)
 	if (result >= 0) /* children of a process that ignores it leave no status, wait(2) */
 		result = sys_action(SIGCHLD, &by_default, &inherited.on_child);
 	if (result < 0)
-		return result;
+		die_call(STEP, "cannot take signals over", "rt_sigprocmask", result);
 	reaper.program = sys_fork(&reaper.program_pidfd);
 	if (reaper.program == 0)
 		return go_on_as_program(&inherited, self);

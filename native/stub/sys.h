@@ -184,6 +184,12 @@ static inline long sys_sendmsg(int socket, const struct sys_message *message)
 	return SYSCALL(__NR_sendmsg, socket, message, MSG_NOSIGNAL);
 }
 
+/* No more will be sent. */
+static inline long sys_shutdown_write(int socket)
+{
+	return SYSCALL(__NR_shutdown, socket, 1 /* SHUT_WR */);
+}
+
 static inline long sys_recvmsg(int socket, struct sys_message *message)
 {
 	return SYSCALL(__NR_recvmsg, socket, message, MSG_CMSG_CLOEXEC);

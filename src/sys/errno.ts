@@ -9,6 +9,7 @@ import { getSystemErrorMap } from "node:util";
 import { FenceError, type FenceErrorCode, type FenceErrorDetails } from "../base/errors.ts";
 
 const unknownToNode: Readonly<Record<number, readonly [string, string]>> = {
+  [-10]: ["ECHILD", "no child processes"],
   [-8]: ["ENOEXEC", "exec format error"],
   [-38]: ["ENOSYS", "function not implemented"],
   [-42]: ["ENOMSG", "no message of desired type"],

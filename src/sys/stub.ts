@@ -12,6 +12,7 @@ import { errnoName, systemError } from "./errno.ts";
 import { type MessageKind, noDescriptor, protocol, receiveMessage, sendMessage } from "./protocol.ts";
 
 const step = "hand-over";
+const eagain = -11;
 const ebadf = 9;
 const emfile = -24;
 const epipe = -32;
@@ -27,11 +28,14 @@ export interface StepFailure {
   readonly result: number;
 }
 
+/** By the number that native/stub/protocol.h gives them. */
+const takenCalls = ["fcntl", "sendmsg", "clone", "pidfd_open"];
+
 interface Answer {
   readonly error: number;
   readonly received: number;
-  /** The error is of passing the descriptor on, not of what was asked for. */
-  readonly isPassing: boolean;
+  /** What the error is of. */
+  readonly call: string;
 }
 
 /** P0, which waits. */
@@ -69,13 +73,13 @@ export class WaitingProcess {
   takeDescriptor(descriptor: number, where: string): number {
     const step = "take-descriptor";
     const tried = `cannot take descriptor ${descriptor} of ${where}`;
-    const { error, received, isPassing } = this.#ask("take", descriptor);
+    const { error, received, call } = this.#ask("take", descriptor);
     if (error === 0 && received >= 0) return received;
     if (error === 0) throw systemError("FENCE_STUB", tried, "recvmsg", emfile, { step });
-    if (isPassing || error !== ebadf) {
+    if (call !== "fcntl" || error !== ebadf) {
       const hint =
         "the kernel passes no io_uring on, nor a socket that holds too many descriptors: use a pipe or a file";
-      throw systemError("FENCE_STUB", tried, "sendmsg", -error, { step, hint });
+      throw systemError("FENCE_STUB", tried, call, -error, { step, hint });
     }
     throw new FenceError("FENCE_USAGE", `${where} must be an open descriptor, got ${descriptor}`, {
       step,
@@ -86,20 +90,18 @@ export class WaitingProcess {
   /** Which process is to become the program. `reaper`: P0 stays as the reaper of a child, which goes on in its place. */
   refer(reaper: "reaper" | "no reaper"): void {
     this.#hasReaper = reaper === "reaper";
-    const { error, received, isPassing } = this.#ask("refer", this.#hasReaper ? 1 : 0);
+    const { error, received, call } = this.#ask("refer", this.#hasReaper ? 1 : 0);
     if (error === 0 && received >= 0) {
       this.#pidfd = received;
       return;
     }
     const result = error === 0 ? emfile : -error;
-    const [syscall, step] = this.#hasReaper ? ["clone", "init"] : ["pidfd_open", "hand-over"];
-    throw systemError(
-      "FENCE_STUB",
-      "cannot refer to the program's own process",
-      error === 0 ? "recvmsg" : isPassing ? "sendmsg" : syscall,
-      result,
-      { step },
-    );
+    const step = this.#hasReaper ? "init" : "hand-over";
+    const tried = "cannot refer to the program's own process";
+    throw systemError("FENCE_STUB", tried, error === 0 ? "recvmsg" : call, result, {
+      step,
+      ...(result === eagain && { hint: "no more processes may be started: ulimit -u, pids limit of the container" }),
+    });
   }
 
   /**
@@ -122,7 +124,13 @@ export class WaitingProcess {
           return { type: message.step, index: message.index, result: -message.error };
         case protocol.kinds.verified:
           if (message.error === 0) return results;
-          throw systemError("FENCE_VERIFY", "cannot start the throw-away child", "clone", -message.error, {});
+          throw systemError(
+            "FENCE_VERIFY",
+            message.index === 0 ? "cannot start the throw-away child" : "cannot wait for the throw-away child",
+            message.index === 0 ? "clone" : "wait4",
+            -message.error,
+            { step: "verify" },
+          );
         default:
           throw bug(`the stub answered ${message.kind} to verify`);
       }
@@ -191,7 +199,7 @@ export class WaitingProcess {
     const answer = this.#receive();
     if (answer === "closed") throw this.#ended("recvmsg", econnreset);
     if (answer.kind !== protocol.kinds.taken) throw bug(`the stub answered ${answer.kind} to ${kind}`);
-    return { error: answer.error, received: answer.descriptor, isPassing: answer.value === 1 };
+    return { error: answer.error, received: answer.descriptor, call: takenCalls[answer.value] ?? "sendmsg" };
   }
 
   #send(

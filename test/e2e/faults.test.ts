@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { forbiddenRead, type Scenario, type Site } from "../kit/faults.ts";
 import { casesOf, sweep } from "../kit/faults-sweep.ts";
 import { requires } from "../kit/requires.ts";
 
@@ -6,18 +7,61 @@ import { requires } from "../kit/requires.ts";
 const isLong = process.env["FENCE_TEST_FAULTS"] === "all";
 const timeout = isLong ? 3_600_000 : 300_000;
 
-const bridges = ["--bridge", "unix:/w/l=tcp:127.0.0.1:9", "--http-proxy", "unix:/w/target"];
 const rules = ["--ro", "/proc", "--rox", "/probe", "--chdir", "/"];
+const bridges = ["--bridge", "unix:/w/l=tcp:127.0.0.1:9", "--http-proxy", "unix:/w/target"];
 
-describe("a system call that fails, or a process that is killed at it,", () => {
+const plain: Scenario = { options: [...rules, ...bridges], plan: null, action: forbiddenRead };
+
+/** A JSON plan with all that the options of `plain` lack. */
+const planned: Scenario = {
+  options: ["--plan-fd", "3"],
+  plan: {
+    version: 1,
+    bridges: [{ listen: "unix:/w/l", connect: "tcp:127.0.0.1:9" }],
+    rules: [
+      { access: "ro", path: "/proc" },
+      { access: "rox", path: "/probe" },
+    ],
+    connectTcp: [9],
+    scopes: ["abstract-unix"],
+    umask: "027",
+    rlimits: { core: { soft: 0, hard: 0 } },
+    capabilities: "drop",
+    verify: true,
+  },
+  action: forbiddenRead,
+};
+
+/** P0 stays as the reaper; somebody connects, and so there is a bridge process. */
+const reaped: Scenario = {
+  options: ["--init", ...rules, ...bridges],
+  plan: null,
+  action: ["echo-tcp", "3128", "hello"],
+};
+
+describe("a system call that fails, or a process that is killed at it,", { timeout }, () => {
   beforeEach(requires("bwrap"));
 
-  test("keeps the program from starting, with a message that says why, and leaves nothing behind", {
-    timeout,
-  }, async () => {
-    const options = [...rules, ...bridges];
-    const cases = await casesOf(options, isLong);
-    expect(cases.length).toBeGreaterThan(250);
-    expect(await sweep(options, cases)).toEqual([]);
-  });
+  test.for<{ what: string; scenario: Scenario; isMeant?: (site: Site) => boolean; atLeast: number }>([
+    { what: "with options", scenario: plain, atLeast: 250 },
+    {
+      what: "with a plan and --verify",
+      scenario: planned,
+      isMeant: ({ role }) => ["p0", "rehearsal", "setup-script"].includes(role),
+      atLeast: 100,
+    },
+    {
+      what: "with --init and a connection",
+      scenario: reaped,
+      isMeant: ({ role }) => ["p0", "child", "keeper", "bridges", "bridges-script"].includes(role),
+      atLeast: 100,
+    },
+  ])(
+    "$what, keeps the program from starting or does not matter, and leaves nothing behind",
+    async ({ scenario, isMeant, atLeast }) => {
+      const cases = await casesOf(scenario, isLong, isMeant);
+      expect(cases.length).toBeGreaterThan(atLeast);
+      expect(await sweep(scenario, cases)).toEqual([]);
+    },
+  );
 });

@@ -70,4 +70,13 @@ export const errnosOf: Readonly<Record<string, readonly string[]>> = {
   unlinkat: ["EPERM"],
   wait4: ["ECHILD", "EINTR"],
   write: ["EPIPE", "ENOSPC", "EAGAIN", "EIO"],
+  connect: ["ECONNREFUSED", "EPERM"],
+  execveat: ["ENOENT"],
+  kill: ["ESRCH"],
+  personality: ["EINVAL"],
+  ptrace: ["ESRCH"],
+  chroot: ["EACCES"],
+  epoll_create1: ["EMFILE"],
+  mkdir: ["EACCES"],
+  open: ["EACCES"],
 };

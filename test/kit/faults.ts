@@ -9,22 +9,27 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { inject } from "./probe.ts";
 import { host, type Json } from "./sandbox.ts";
 
 /** As inject.c names fence's processes. */
-export type Role =
-  | "p0"
-  | "detach"
-  | "setup"
-  | "setup-node"
-  | "setup-script"
-  | "keeper"
-  | "child"
-  | "rehearsal"
-  | "bridges";
+export type Role = (typeof roles)[number];
+
+const roles = [
+  "p0",
+  "detach",
+  "setup",
+  "setup-node",
+  "setup-script",
+  "keeper",
+  "child",
+  "rehearsal",
+  "bridges",
+  "bridges-node",
+  "bridges-script",
+] as const;
 
 /** One system call of a run. */
 export interface Site {
@@ -74,15 +79,29 @@ const place =
   `bwrap --unshare-all --die-with-parent --as-pid-1 --ro-bind ${inject} /inject --ro-bind ${host.fence} /fence ` +
   `--ro-bind ${host.probe} /probe --proc /proc --tmpfs /w --remount-ro / --`;
 
-/** fence bootstrap with these options, whose program tries to read what it may not. */
-export async function runWithFault(options: readonly string[], fault: Fault): Promise<FaultOutcome> {
-  const program = ["/fence", "bootstrap", "--status-fd", "4", ...options, "--", "/probe", "open-read", forbidden];
+/** What is started. */
+export interface Scenario {
+  readonly options: readonly string[];
+  /** What descriptor 3 holds, for `--plan-fd 3`; null: it is closed. */
+  readonly plan: Json;
+  /** What the probe does. */
+  readonly action: readonly string[];
+}
+
+/** The probe tries to read what it may not. */
+export const forbiddenRead = ["open-read", forbidden];
+
+export async function runWithFault({ options, plan, action }: Scenario, fault: Fault): Promise<FaultOutcome> {
+  const program = ["/fence", "bootstrap", "--status-fd", "4", ...options, "--", "/probe", ...action];
   const words = [...place.split(" "), "/inject", "5", socketFile, ...faultWords(fault), "--", ...program];
   const [file = "", ...args] = words;
   const child = spawn(file, args, {
-    stdio: ["ignore", "pipe", "pipe", "ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", plan === null ? "ignore" : "pipe", "pipe", "pipe"],
     env: { PATH: process.env["PATH"] },
   });
+  const input = child.stdio[3] as Writable | null;
+  input?.on("error", () => {}); // whoever is killed does not read it
+  input?.end(JSON.stringify(plan));
   const streams = [1, 2, 4, 5].map((fd) => text(child.stdio[fd as 1] as Readable));
   await once(child, "close");
   const [stdout = "", stderr = "", events = "", report = ""] = await Promise.all(streams);

@@ -14,8 +14,8 @@
  *           line of JSON. LEFT is a path that must not exist when all is over.
  *
  * Roles: p0; detach, its first child; that one's children setup and keeper; child, what becomes the program when p0 stays
- * as its reaper; rehearsal, a throw-away child of either; bridges. Only first threads count. setup has a new name, and
- * its calls are counted anew, when ld.so is done (setup-node) and when TypeScript begins (setup-script).
+ * as its reaper; rehearsal, a throw-away child of either; bridges. Only first threads count. setup and bridges have a
+ * new name, and their calls are counted anew, when ld.so is done (setup-node) and when TypeScript begins (setup-script).
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -38,11 +38,12 @@
 #include <linux/ptrace.h>
 
 enum { MAX_TASKS = 512, MAX_CALLS = 512, HANG_SECONDS = 40 };
-enum role { NONE, P0, DETACH, SETUP, SETUP_NODE, SETUP_SCRIPT, KEEPER, CHILD, REHEARSAL, BRIDGES, THREAD };
+enum role { NONE, P0, DETACH, SETUP, SETUP_NODE, SETUP_SCRIPT, KEEPER, CHILD, REHEARSAL, BRIDGES, BRIDGES_NODE, BRIDGES_SCRIPT, THREAD };
 enum mode { TRACE, FAIL, KILL, KILL_AT };
 
 static const char *const role_names[] = {
-	"", "p0", "detach", "setup", "setup-node", "setup-script", "keeper", "child", "rehearsal", "bridges", "thread",
+	"", "p0", "detach", "setup", "setup-node", "setup-script", "keeper", "child", "rehearsal",
+	"bridges", "bridges-node", "bridges-script", "thread",
 };
 
 struct task {
@@ -138,9 +139,10 @@ static enum role role_of_child(struct task *parent)
 /* No need to look at it any more; what it starts is still ours. */
 static int is_dull(enum role role)
 {
-	int is_setup = role == SETUP && target.role != SETUP_NODE && target.role != SETUP_SCRIPT;
+	int is_node = (role == SETUP && target.role != SETUP_NODE && target.role != SETUP_SCRIPT) ||
+		      (role == BRIDGES && target.role != BRIDGES_NODE && target.role != BRIDGES_SCRIPT);
 
-	return role == THREAD || (mode != TRACE && role != target.role && (is_setup || role == BRIDGES));
+	return role == THREAD || (mode != TRACE && role != target.role && is_node);
 }
 
 static void go_on(pid_t id, int signal)
@@ -237,10 +239,12 @@ static void enter_phase(struct task *task, enum role role)
 /* Node's own calls are as many as they happen to be: what comes after them is counted by itself. */
 static void after_call(struct task *task, uint64_t number, const uint64_t *arguments)
 {
-	if (task->role == SETUP && number == SYS_prctl && arguments[0] == PR_SET_SYSCALL_USER_DISPATCH && arguments[1] == 0)
-		enter_phase(task, SETUP_NODE);
-	if (task->role == SETUP_NODE && number == SYS_setitimer)
-		enter_phase(task, SETUP_SCRIPT);
+	int is_loaded = number == SYS_prctl && arguments[0] == PR_SET_SYSCALL_USER_DISPATCH && arguments[1] == 0;
+
+	if (is_loaded && (task->role == SETUP || task->role == BRIDGES))
+		enter_phase(task, task->role == SETUP ? SETUP_NODE : BRIDGES_NODE);
+	if (number == SYS_setitimer && (task->role == SETUP_NODE || task->role == BRIDGES_NODE))
+		enter_phase(task, task->role == SETUP_NODE ? SETUP_SCRIPT : BRIDGES_SCRIPT);
 }
 
 /* A thread of Node's wakes another. */
@@ -267,7 +271,9 @@ static void on_entry(struct task *task, uint64_t number, const uint64_t *argumen
 		kill(task->id, SIGKILL);
 		return;
 	}
-	set_number(task->id, -1);
+	/* Linux frees the descriptor whatever close(2) answers. */
+	if (number != SYS_close)
+		set_number(task->id, -1);
 	task->injects = 1;
 }
 

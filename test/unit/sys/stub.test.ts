@@ -92,10 +92,11 @@ describe("the process that becomes the program", () => {
   });
 
   test.for([
-    ["no reaper", "pidfd_open"],
-    ["reaper", "clone"],
-  ] as const)("that cannot be referred to names the call (%s)", ([reaper, syscall]) => {
-    const { process } = waiting([{ kind: protocol.kinds.taken, error: 11 }]);
+    ["no reaper", 1, "sendmsg"],
+    ["reaper", 2, "clone"],
+    ["no reaper", 3, "pidfd_open"],
+  ] as const)("that cannot be referred to names the call (%s, %i)", ([reaper, value, syscall]) => {
+    const { process } = waiting([{ kind: protocol.kinds.taken, error: 11, value }]);
     expect(failure(() => process.refer(reaper)).message).toBe(
       `cannot refer to the program's own process: ${syscall}: EAGAIN (resource temporarily unavailable)`,
     );
