@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Attempt, attemptsFormat, encodeAttempts } from "../../../src/plan/attempts.ts";
+import { compileDriver, type Driver, type DriverName } from "./driver.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "stub-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function compiled(name: DriverName): () => Driver {
+  let driver: Driver;
+  beforeAll(() => {
+    driver = compileDriver(name, folder);
+  });
+  return () => driver;
+}
+
+describe("the keeper", () => {
+  const driver = compiled("keeper-driver");
+
+  test("keeps its bounds whatever messages it gets", () => {
+    expect(Number(driver().run(["4711", "2000"]))).toBeGreaterThan(1000);
+  });
+});
+
+describe("the attempts of --verify", () => {
+  const driver = compiled("attempts-driver");
+  const checked = (all: readonly Buffer[]) =>
+    driver()
+      .run(["check"], Buffer.concat(all.flatMap((one) => [Buffer.from(Uint32Array.of(one.length).buffer), one])))
+      .trimEnd()
+      .split("\n");
+
+  const attempts = fc
+    .array(fc.tuple(fc.nat({ max: 500 }), fc.array(fc.nat({ max: 5 }), { maxLength: 6 })), { maxLength: 12 })
+    .map((list) =>
+      list.map(([number, kinds], index): Attempt => ({ number, args: kinds.map((kind) => argument(kind, index)) })),
+    );
+
+  function argument(kind: number, index: number): Attempt["args"][number] {
+    if (kind === 0) return Buffer.from("/some/path\0");
+    if (kind === 1) return "own-argv";
+    return kind === 2 && index > 0 ? { resultOf: index - 1 } : -kind;
+  }
+
+  test("that are encoded are accepted", () => {
+    const all = fc.sample(attempts, 2000).map(encodeAttempts);
+    expect(new Set(checked(all))).toEqual(new Set(["accept"]));
+  });
+
+  test("that point outside of their bytes or to a later result are refused", () => {
+    const { headerBytes, kinds } = attemptsFormat;
+    const one = encodeAttempts([{ number: 1, args: [Buffer.from("x")] }]);
+    const spoiled = (change: (bytes: Buffer) => void): Buffer => {
+      const bytes = Buffer.from(one);
+      change(bytes);
+      return bytes;
+    };
+    const all = [
+      one,
+      spoiled((bytes) => bytes.writeBigUInt64LE(BigInt(one.length), headerBytes + 8)),
+      spoiled((bytes) => bytes.writeBigInt64LE(-1n, headerBytes + 8)),
+      spoiled((bytes) => bytes.writeUInt32LE(kinds.result, headerBytes + 4)),
+      spoiled((bytes) => bytes.writeUInt32LE(2, 0)),
+      spoiled((bytes) => bytes.writeUInt32LE(2 ** 32 - 1, 0)),
+      one.subarray(0, 7),
+      Buffer.alloc(0),
+    ];
+    expect(checked(all)).toEqual(["accept", ...Array.from({ length: all.length - 1 }, () => "refuse")]);
+  });
+
+  test("that are accepted give the kernel no pointer but to their bytes", () => {
+    expect(Number(driver().run(["12345", "200000"]))).toBeGreaterThan(1000);
+  });
+});
+
+describe("the small parts", () => {
+  const driver = compiled("units-driver");
+
+  test("text is cut off at the end of its buffer", () => {
+    expect(driver().run(["text", "7", "100000"])).toBe("");
+  });
+
+  test("nothing is left of the arguments and the environment but a title", () => {
+    expect(driver().run(["arguments", "7", "50000"])).toBe("");
+  });
+
+  test("a failure's report is whole, whatever its parts", () => {
+    const reports = driver().messages(["failures"]).split("\n  code:  FENCE_STUB\n");
+    expect(reports.pop()).toBe("");
+    expect(reports).toHaveLength(202);
+    for (const report of reports)
+      expect(report).toMatch(/^fence: cannot open[^\n]*\n {2}step: {2}step(\n {2}hint: {2}hint)?$/);
+    expect(reports.filter((report) => report.includes("\x1b"))).toEqual([]);
+    expect(reports.filter((report) => report.includes(": ENOENT"))).toHaveLength(1);
+  });
+
+  test("descriptors are kept or closed as asked, and messages come as they were sent", () => {
+    expect(driver().run(["descriptors"])).toBe("");
+  });
+
+  test("other processes are seen in /proc", () => {
+    expect(driver().run(["processes"])).toBe("");
+  });
+});
