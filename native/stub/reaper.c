@@ -16,6 +16,8 @@
 #define EXIT_OF(status) (((status) >> 8) & 0xff)
 /* The keeper ends by itself before that. */
 #define DRAIN_MILLISECONDS 65000
+#define LOOK_AGAIN_MILLISECONDS 100
+#define MAX_FAILURES 10 /* of wait4(2), one after the other */
 
 /* What was changed for a moment and is the program's again. */
 struct inherited {
@@ -86,8 +88,8 @@ static int forward_signals(const struct reaper *reaper)
 	return ends;
 }
 
-/* Reaps whoever has ended. Returns 1 with the program's @status when it was the program. */
-static int reap(const struct reaper *reaper, int *status)
+/* Reaps whoever has ended. Returns 1 with the program's @status when it was the program, 0 when not, -errno. */
+static long reap(const struct reaper *reaper, int *status)
 {
 	int found = 0, ended = 0;
 	long pid;
@@ -102,16 +104,28 @@ static int reap(const struct reaper *reaper, int *status)
 			ended = 1;
 		}
 	}
-	return ended;
+	return ended ? 1 : pid;
+}
+
+static int has_ended(int pidfd)
+{
+	struct sys_poll poll = { .fd = pidfd, .events = POLLIN };
+
+	return sys_poll(&poll, 1, 0) == 1;
 }
 
 static int await_program(const struct reaper *reaper)
 {
 	struct sys_poll poll = { .fd = reaper->signals, .events = POLLIN };
-	int status = 0;
+	int status = 0, failures = 0;
+	long result;
 
-	while (!reap(reaper, &status)) {
-		(void)sys_poll(&poll, 1, -1); /* SIGCHLD is among them; interrupted: look again */
+	while ((result = reap(reaper, &status)) <= 0) {
+		failures = result < 0 ? failures + 1 : 0;
+		if (failures > MAX_FAILURES && has_ended(reaper->program_pidfd))
+			return EXIT_FENCE_FAILED << 8; /* nobody can tell how */
+		/* SIGCHLD is among them; interrupted: look again */
+		(void)sys_poll(&poll, 1, result < 0 ? LOOK_AGAIN_MILLISECONDS : -1);
 		(void)forward_signals(reaper);
 	}
 	return status;
@@ -182,11 +196,15 @@ _Noreturn static void serve(const struct start *start, struct reaper *reaper)
 	sys_exit(128 + SIGNAL_OF(status));
 }
 
-static long give_back(const struct inherited *inherited)
+static void give_back(const struct inherited *inherited)
 {
 	long result = sys_action(SIGCHLD, &inherited->on_child, NULL);
 
-	return result < 0 ? result : sys_set_blocked_signals(inherited->blocked);
+	if (result < 0)
+		die_call(STEP, "cannot restore the program's signals", "rt_sigaction", result);
+	result = sys_set_blocked_signals(inherited->blocked);
+	if (result < 0)
+		die_call(STEP, "cannot restore the program's signals", "rt_sigprocmask", result);
 }
 
 /* The child is as this process was, but that it ends with it. */
@@ -198,9 +216,7 @@ static long go_on_as_program(const struct inherited *inherited, long parent)
 		die_call(STEP, "cannot bind the program to its reaper", "prctl", result);
 	if (sys_getppid() != parent)
 		sys_exit(EXIT_FENCE_FAILED);
-	result = give_back(inherited);
-	if (result < 0)
-		die_call(STEP, "cannot restore the program's signals", "rt_sigprocmask", result);
+	give_back(inherited);
 	return 0;
 }
 
@@ -212,15 +228,17 @@ long reaper_fork(const struct start *start, int life)
 	long self = sys_getpid();
 	long result = sys_block_signals(&inherited.blocked);
 
-	if (result >= 0) /* children of a process that ignores it leave no status, wait(2) */
-		result = sys_action(SIGCHLD, &by_default, &inherited.on_child);
 	if (result < 0)
-		die_call(STEP, "cannot take signals over", "rt_sigprocmask", result);
+		die_call(STEP, "cannot block signals", "rt_sigprocmask", result);
+	/* Children of a process that ignores it leave no status, wait(2). */
+	result = sys_action(SIGCHLD, &by_default, &inherited.on_child);
+	if (result < 0)
+		die_call(STEP, "cannot take signals over", "rt_sigaction", result);
 	reaper.program = sys_fork(&reaper.program_pidfd);
 	if (reaper.program == 0)
 		return go_on_as_program(&inherited, self);
 	if (reaper.program > 0)
 		serve(start, &reaper);
-	(void)give_back(&inherited); /* which was accepted before */
+	give_back(&inherited);
 	return reaper.program;
 }

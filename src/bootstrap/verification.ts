@@ -129,8 +129,16 @@ function fileDenials(choice: Ruleset, { executable, programPath }: Restrictions)
 /** Whether this process has CAP_SYS_CHROOT, or the denial would prove nothing. */
 function mayChroot(): boolean {
   const sysChroot = 1n << 18n;
-  const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(processStatus()) ?? [];
   return effective !== undefined && (BigInt(`0x${effective}`) & sysChroot) !== 0n;
+}
+
+function processStatus(): string {
+  try {
+    return readFileSync("/proc/self/status").toString();
+  } catch {
+    return ""; // then the check is not made
+  }
 }
 
 function mayUse(name: string, mode: number): boolean {

@@ -15,7 +15,7 @@ const renamed = ["memcpy", "memset", "memcmp"].map((name) => `-D${name}=stub_${n
 
 /** Which of the stub's files each driver is compiled with. */
 const partsOf = {
-  "keeper-driver": ["channel", "descriptor", "text", "proc-list", "fail"],
+  "keeper-driver": ["channel", "descriptor", "text", "fail"],
   "attempts-driver": [],
   "units-driver": ["arguments", "channel", "descriptor", "fail", "proc-list", "text"],
 } as const;

@@ -1,12 +1,12 @@
 /*
- * Gives the keeper random messages, over a real socket with real descriptors, and holds it to its bounds.
+ * Gives what the keeper keeps random messages, over a real socket with real descriptors, and holds it to its bounds.
  *
  * Runs:     in tests, with a libc, under AddressSanitizer and UndefinedBehaviorSanitizer.
  * Promises: every round is a new keeper; messages of every kind, of every length, with up to four descriptors.
  *
  *   keeper-driver SEED ROUNDS   prints how many messages were obeyed
  */
-#include "../../../native/stub/keeper.c"
+#include "../../../native/stub/kept.c"
 #include "random.h"
 
 #define MESSAGES 40
@@ -14,21 +14,6 @@
 #define KINDS 14
 
 static uint64_t state;
-
-/* Never called: the driver does not serve. */
-long bridge_process_start(const struct start *start, const struct bridge_process *parts, int *control)
-{
-	(void)start;
-	(void)parts;
-	(void)control;
-	abort();
-}
-
-void arguments_replace(const struct start *start, const char *title)
-{
-	(void)start;
-	(void)title;
-}
 
 /* A control message with as many descriptors as the kernel allows here. */
 static struct {
@@ -88,14 +73,15 @@ static void send_random(int socket)
 
 static unsigned long round_of_messages(void)
 {
-	struct keeper *keeper = &keeper_state;
+	static struct kept kept;
+	struct taking taking = { .kept = &kept };
 	int sockets[2] = { NO_DESCRIPTOR, NO_DESCRIPTOR };
 	struct delivery delivery;
 	unsigned long obeyed = 0;
 	uint32_t index;
 	long result;
 
-	memset(keeper, 0, sizeof(*keeper));
+	memset(&kept, 0, sizeof(kept));
 	expect(channel_pair(sockets) == 0, "a pair can be made");
 	for (int i = 0; i < MESSAGES; i++) {
 		send_random(sockets[0]);
@@ -107,12 +93,12 @@ static unsigned long round_of_messages(void)
 		expect(delivery.payload_length <= sizeof(payload), "the payload fits");
 		for (int j = 0; j < CHANNEL_DESCRIPTORS; j++)
 			expect(delivery.descriptors[j] == NO_DESCRIPTOR || delivery.descriptors[j] > STDERR, "above 2");
-		obeyed += keep(keeper, &delivery, &index) == 0;
-		expect(keeper->parts.listener_count <= MAX_LISTENERS, "no more listeners than there is room for");
-		expect(keeper->file_count <= MAX_LISTENERS, "no more files than there is room for");
-		expect(keeper->parts.filter_bytes <= sizeof(keeper->parts.filter), "the filter fits");
-		for (uint32_t j = 0; j < keeper->file_count; j++)
-			expect(text_length(keeper->files[j].path) < MAX_PATH, "every path ends");
+		obeyed += keep(&taking, &delivery, &index) == 0;
+		expect(kept.parts.listener_count <= MAX_LISTENERS, "no more listeners than there is room for");
+		expect(kept.file_count <= MAX_LISTENERS, "no more files than there is room for");
+		expect(kept.parts.filter_bytes <= sizeof(kept.parts.filter), "the filter fits");
+		for (uint32_t j = 0; j < kept.file_count; j++)
+			expect(text_length(kept.files[j].name) < MAX_PATH, "every name ends");
 	}
 	expect(sys_close_range(STDERR + 1, ~0U) == 0, "all can be closed");
 	return obeyed;
