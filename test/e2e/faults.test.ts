@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { forbiddenRead, type Scenario, type Site } from "../kit/faults.ts";
-import { casesOf, sweep } from "../kit/faults-sweep.ts";
+import { casesOf, killsAtAnyTime, sweep } from "../kit/faults-sweep.ts";
 import { requires } from "../kit/requires.ts";
 
 /** Every errno of every call, and a kill at each of them: several minutes. */
@@ -64,4 +64,13 @@ describe("a system call that fails, or a process that is killed at it,", { timeo
       expect(await sweep(scenario, cases)).toEqual([]);
     },
   );
+
+  test("whenever it is killed, leaves nothing behind, and no program without its restrictions", async () => {
+    const times = Array.from(
+      { length: isLong ? 400 : 12 },
+      (_, i) => 500 + Math.round((i * 90_000) / (isLong ? 400 : 12)),
+    );
+    const roles = ["p0", "setup", "setup-node", "setup-script", "keeper", "child", "bridges"] as const;
+    expect(await sweep(reaped, killsAtAnyTime(roles, times))).toEqual([]);
+  });
 });

@@ -144,8 +144,24 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
 const otherErrnos: Readonly<Record<string, string>> = { EOPNOTSUPP: "ENOTSUP" };
 
 interface Case {
-  readonly fault: Extract<Fault, { kind: "fail" | "kill" }>;
+  readonly fault: Exclude<Fault, { kind: "none" }>;
   readonly place: Place;
+}
+
+const nowhere: Place = {
+  isLoader: false,
+  isKept: false,
+  isHandedOver: false,
+  isListening: false,
+  isReaper: false,
+  isTrying: false,
+};
+
+/** Kills of the processes at times that have nothing to do with what they do. */
+export function killsAtAnyTime(roles: readonly Role[], microseconds: readonly number[]): readonly Case[] {
+  return microseconds.flatMap((time) =>
+    roles.map((role): Case => ({ fault: { kind: "kill-at", microseconds: time, role }, place: nowhere })),
+  );
 }
 
 /** Node's own, on its way to main.ts and out again: not fence's calls. */
@@ -202,7 +218,7 @@ export async function sweep(scenario: Scenario, cases: readonly Case[]): Promise
   const worker = async (): Promise<void> => {
     for (let one = cases[next++]; one !== undefined; one = cases[next++]) {
       const outcome = await runWithFault(scenario, one.fault);
-      const faults = one.fault.kind === "kill" ? wrongOfKill(one, outcome) : wrongOfFailure(one, outcome);
+      const faults = one.fault.kind === "fail" ? wrongOfFailure(one, outcome) : wrongOfKill(one, outcome);
       if (faults.length > 0) wrong.push(`${name(one)}: ${faults.join("; ")}: ${JSON.stringify(outcome)}`);
     }
   };
@@ -211,6 +227,7 @@ export async function sweep(scenario: Scenario, cases: readonly Case[]): Promise
 }
 
 function name({ fault }: Case): string {
+  if (fault.kind === "kill-at") return `${fault.role}: killed after ${fault.microseconds} microseconds`;
   const { role, call, occurrence } = fault.site;
   return `${role}: ${fault.kind === "kill" ? "killed at" : `${fault.errno} of`} ${call} ${occurrence}`;
 }
@@ -240,9 +257,10 @@ function isLost({ role, call, occurrence }: Site): boolean {
 }
 
 function wrongOfKill({ fault }: Case, outcome: FaultOutcome): readonly string[] {
-  const { role } = fault.site;
+  if (fault.kind === "fail") return [];
+  const role = fault.kind === "kill" ? fault.site.role : fault.role;
   // The keeper alone removes the sockets, and who is killed between bind(2) and telling the keeper cannot.
-  const mayLeaveFile = role === "keeper" || role === "setup-script";
+  const mayLeaveFile = role === "keeper" || role.startsWith("setup");
   const always = [...wrongOfEnd(outcome), ...check(!outcome.file || mayLeaveFile, "leaves its socket")];
   if (outcome.started) return [...always, ...wrongOfProtection(outcome)];
   // Of a child the reaper dies as it did.
