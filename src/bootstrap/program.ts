@@ -171,7 +171,7 @@ function explainDenied(chain: readonly Executable[], choice: RulesetChoice): Exp
   if (denied !== undefined) {
     return {
       why: `no Landlock rule allows to execute ${denied.path}`,
-      hint: `add --rox ${dirname(denied.real ?? denied.path)}`,
+      hint: `add a rule, --rox ${dirname(denied.real ?? denied.path)} (in a plan "access": "rox")`,
     };
   }
   const plain = chain.find(({ kind, hasExecuteBit }) => kind !== "missing" && kind !== "unknown" && !hasExecuteBit);

@@ -177,6 +177,6 @@ function abiError(dropped: readonly MissingRight[], abi: number): FenceError {
       : `use Linux ${linux} or newer`;
   return new FenceError("FENCE_LANDLOCK_ABI", `${needs}, this kernel has ${abi === 0 ? "no Landlock" : `ABI ${abi}`}`, {
     step: "enforce-landlock",
-    hint: `${enable}, or accept less with --landlock=best-effort`,
+    hint: `${enable}, or accept less with --landlock=best-effort (in a plan "landlock": "best-effort")`,
   });
 }

@@ -261,7 +261,7 @@ describe("under Landlock", () => {
     const path = make("tool", script);
     expect(explainExec(path, "/", denied, only("/usr"))).toMatchObject({
       message: `cannot run ${path}: execve: EACCES (permission denied): no Landlock rule allows to execute ${path}`,
-      details: { hint: `add --rox ${directory}` },
+      details: { hint: `add a rule, --rox ${directory} (in a plan "access": "rox")` },
     });
   });
 
@@ -273,7 +273,7 @@ describe("under Landlock", () => {
     folder("here");
     const error = explainExec(make("here/tool", `#!${interpreter}\n`), "/", denied, only(`${directory}/here`));
     expect(error.message).toContain(`no Landlock rule allows to execute ${interpreter}`);
-    expect(error.details.hint).toBe(`add --rox ${directory}/elsewhere`);
+    expect(error.details.hint).toBe(`add a rule, --rox ${directory}/elsewhere (in a plan "access": "rox")`);
   });
 
   test("a file that may be executed is denied for another reason", () => {

@@ -4,6 +4,8 @@ import { maskOf } from "../../../src/landlock/abi.ts";
 import { emptyRequest, type RulesetRequest } from "../../../src/landlock/request.ts";
 import { chooseRuleset, type Ruleset } from "../../../src/landlock/ruleset.ts";
 
+const lessIsAccepted = 'accept less with --landlock=best-effort (in a plan "landlock": "best-effort")';
+
 const readUsr: RulesetRequest = { ...emptyRequest, rules: [{ access: "ro", path: "/usr" }] };
 const writeWork: RulesetRequest = { ...emptyRequest, rules: [{ access: "rw", path: "/work" }] };
 const oneSocket: RulesetRequest = { ...emptyRequest, unixSockets: ["/run/db.sock"] };
@@ -238,7 +240,7 @@ describe("on an older kernel", () => {
     expect(error.message).toBe("--scope signal needs Landlock ABI 6 (SIGNAL), this kernel has ABI 4");
     expect(error.details).toEqual({
       step: "enforce-landlock",
-      hint: "use Linux 6.12 or newer, or accept less with --landlock=best-effort",
+      hint: `use Linux 6.12 or newer, or ${lessIsAccepted}`,
     });
   });
 
@@ -246,7 +248,7 @@ describe("on an older kernel", () => {
     const error = refusal(readUsr, -95);
     expect(error.message).toBe("--ro needs Landlock ABI 5 (IOCTL_DEV), this kernel has no Landlock");
     expect(error.details.hint).toBe(
-      "enable Landlock in the kernel's lsm= list (Linux 6.10 or newer), allow it in the container's seccomp profile, or accept less with --landlock=best-effort",
+      `enable Landlock in the kernel's lsm= list (Linux 6.10 or newer), allow it in the container's seccomp profile, or ${lessIsAccepted}`,
     );
   });
 
