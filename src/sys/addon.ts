@@ -6,12 +6,22 @@
  * Source:   native/landlock-napi
  */
 import type { Addon } from "landlock-napi/addon";
+import { FenceError } from "../base/errors.ts";
 
 export type { Addon };
 
-/** The addon file at `path`. */
+/** The addon file at `path`. Throws FENCE_STUB. */
 export function loadAddon(path: string): Addon {
   const module: { exports: unknown } = { exports: {} };
-  process.dlopen(module, path);
+  try {
+    process.dlopen(module, path);
+  } catch (cause) {
+    throw new FenceError("FENCE_STUB", `cannot load the addon: ${cause instanceof Error ? cause.message : cause}`, {
+      step: "load-addon",
+      syscall: "dlopen",
+      hint: "the limits on memory are too low for fence, or the executable is damaged",
+      cause,
+    });
+  }
   return module.exports as Addon;
 }
