@@ -442,7 +442,12 @@ static void await_fence(void)
 {
 	int status;
 
-	while (waitpid(first, &status, __WALL) == first) {
+	for (;;) {
+		if (waitpid(first, &status, __WALL) == -1) {
+			if (errno == EINTR) /* the alarm: follow() sees to it */
+				continue;
+			fail("waitpid");
+		}
 		if (WIFEXITED(status) || WIFSIGNALED(status))
 			fail("the program did not start");
 		if (status >> 16 == PTRACE_EVENT_EXEC) {
