@@ -253,11 +253,23 @@ static int is_wake(uint64_t number, const uint64_t *arguments)
 	return number == SYS_write && arguments[2] == sizeof(uint64_t);
 }
 
+/* V8 looks at its mappings when it happens to. */
+static int is_look_at_mappings(pid_t id, uint64_t number, const uint64_t *arguments)
+{
+	static const char path[] = "/proc/self/maps";
+	char found[sizeof(path)];
+	struct iovec local = { .iov_base = found, .iov_len = sizeof(found) };
+	struct iovec remote = { .iov_base = (void *)arguments[1], .iov_len = sizeof(found) };
+
+	return number == SYS_openat && process_vm_readv(id, &local, 1, &remote, 1, 0) == (ssize_t)sizeof(found) &&
+	       memcmp(found, path, sizeof(path)) == 0;
+}
+
 static void on_entry(struct task *task, uint64_t number, const uint64_t *arguments)
 {
 	unsigned int occurrence;
 
-	if (number >= MAX_CALLS || is_wake(number, arguments))
+	if (number >= MAX_CALLS || is_wake(number, arguments) || is_look_at_mappings(task->id, number, arguments))
 		return;
 	occurrence = ++task->occurrences[number];
 	if (mode == TRACE)
