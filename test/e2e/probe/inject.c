@@ -69,7 +69,7 @@ static struct {
 } target;
 static pid_t first;
 static volatile sig_atomic_t hangs, is_time;
-static int was_injected, was_started, first_ended, first_status, seccomp = -1, no_new_privs = -1;
+static int was_injected, has_victim_ended, was_started, first_ended, first_status, seccomp = -1, no_new_privs = -1;
 
 static _Noreturn void fail(const char *what)
 {
@@ -308,9 +308,23 @@ static void on_system_call(struct task *task)
 	task->injects = 0;
 }
 
+/* Whose parent was killed before it could say whose child it is. */
+static void release(struct task *task)
+{
+	task->role = THREAD;
+	begin(task);
+}
+
 static void on_end(pid_t id, int status)
 {
 	struct task *task = find(id);
+
+	if (was_injected && (mode == KILL || mode == KILL_AT))
+		has_victim_ended = 1;
+	for (size_t i = 0; has_victim_ended && i < task_count; i++) {
+		if (tasks[i].id != 0 && tasks[i].role == NONE)
+			release(&tasks[i]);
+	}
 
 	if (task != NULL) {
 		print_call(task, -1);
@@ -330,6 +344,8 @@ static void on_stop(pid_t id, int status)
 	if (task == NULL) {
 		task = add(id);
 		task->is_stopped_first = 1; /* until its parent's event */
+		if (has_victim_ended)
+			release(task);
 		return;
 	}
 	switch (event) {
