@@ -64,6 +64,7 @@ describe("the numbers are those of the kernel's headers:", () => {
     if (!existsSync(header)) skip(`not run: no ${header}`);
     const defines = readFileSync(header, "utf8").matchAll(/^#define __NR(?:3264)?_(\w+)\s+(\d+)$/gm);
     const inHeader = new Map([...defines].map(([, name, number]) => [name, Number(number)]));
+    inHeader.delete("syscalls"); // how many there are
     const newest = Math.max(...inHeader.values());
     for (const [name, numbers] of Object.entries(syscallNumbers)) {
       const ours = numbers[abi as Abi];

@@ -242,8 +242,8 @@ function wrongOfFailure({ fault, place }: Case, outcome: FaultOutcome): readonly
   });
   const cannotRemove = site.role === "keeper" && ["statx", "unlinkat"].includes(site.call);
   const always = [...wrongOfEnd(outcome), ...check(!outcome.file || cannotRemove || isLost(site), "leaves its socket")];
-  if (exception !== undefined && !isSometimesNodes(site)) return [...always, ...wrongOfStart(outcome)];
-  if (isSometimesNodes(site) && outcome.started) return [...always, ...wrongOfStart(outcome)];
+  if (exception !== undefined && !mayBeHarmless(site, place)) return [...always, ...wrongOfStart(outcome)];
+  if (mayBeHarmless(site, place) && outcome.started) return [...always, ...wrongOfStart(outcome)];
   if (site.role.startsWith("bridges")) return [...always, ...wrongOfBridges(outcome)];
   if (place.isTrying) return [...always, ...(outcome.started ? wrongOfStart(outcome) : wrongOfAttempt(outcome))];
   if (place.isHandedOver && outcome.started) {
@@ -252,9 +252,13 @@ function wrongOfFailure({ fault, place }: Case, outcome: FaultOutcome): readonly
   return [...always, ...wrongOfRefusal(site, errno, place, outcome)];
 }
 
-/** Now and then Node reads /proc/self/maps, in between: these may be of it or of a rule and the plan. */
-function isSometimesNodes({ role, call }: Site): boolean {
-  return role === "setup-script" && ["openat", "read"].includes(call);
+/**
+ * Now and then Node reads /proc/self/maps, in between: these may be of it or of a rule and the plan. Which call looks at a
+ * rule's path, and which of the loader's mappings it can do without, depends on the C library.
+ */
+function mayBeHarmless({ role, call }: Site, { isLoader }: Place): boolean {
+  if (role === "setup") return isLoader && call === "mmap";
+  return role === "setup-script" && ["openat", "read", "fstat"].includes(call);
 }
 
 /** The only look at the new socket has failed: whose file it is cannot be known. */
