@@ -23,15 +23,19 @@ export const strictFlags = [
 ];
 
 /** No libc: freestanding, no stack protector; no loader either: static-PIE without relocations. */
-const stubFlags = [
+export const stubFlags = [
   ..."-Os -ffreestanding -nostdlib -fPIE -static-pie -fno-stack-protector -fvisibility=hidden".split(" "),
   ..."-fcf-protection=none -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns".split(" "),
   ..."-Wl,-e,fence_start -Wl,--build-id=none -Wl,-z,noseparate-code -s".split(" "),
 ];
 
+/** Relative to the project's root. */
+export function stubSources(): readonly string[] {
+  return globSync("native/stub/*.c", { cwd: root }).sort();
+}
+
 export function buildStub(): void {
-  const sources = globSync("native/stub/*.c", { cwd: root }).sort();
-  run("cc", [...strictFlags, ...stubFlags, "-o", stub, ...sources], { cwd: root });
+  run("cc", [...strictFlags, ...stubFlags, "-o", stub, ...stubSources()], { cwd: root });
   const relocations = run("readelf", ["--relocs", "--wide", stub]);
   if (!relocations.includes("There are no relocations")) {
     throw new Error(`the stub needs relocations, which nobody would make:\n${relocations}`);

@@ -2,11 +2,12 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
 import { constants } from "node:os";
 import { describe, expect, test } from "vitest";
-import { FenceError } from "../../../src/base/errors.ts";
+import type { FenceError } from "../../../src/base/errors.ts";
 import { explainExec, findProgram } from "../../../src/bootstrap/program.ts";
 import type { ProgramRequest } from "../../../src/bootstrap/request.ts";
 import { emptyRequest } from "../../../src/landlock/request.ts";
 import { chooseRuleset, type RulesetChoice } from "../../../src/landlock/ruleset.ts";
+import { failure } from "../../kit/errors.ts";
 import { files } from "./files.ts";
 
 const newestAbi = 9;
@@ -15,16 +16,6 @@ const unrestricted: RulesetChoice = chooseRuleset(emptyRequest, newestAbi, "requ
 const script = "#!/bin/sh\nexit 0\n";
 const original = (...argv: string[]): ProgramRequest => ({ kind: "original", first: 5, argv });
 const planned = (...argv: string[]): ProgramRequest => ({ kind: "plan", argv });
-
-function refusal(act: () => unknown): FenceError {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof FenceError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("a program that is named by its path", () => {
   test("is executed as it was named, by the original bytes when it was on the command line", () => {
@@ -67,7 +58,7 @@ describe("a program that is searched for", () => {
     for (const path of ["", ":/nowhere", "/nowhere:", "/nowhere::/nowhere"]) {
       expect(findProgram(planned("tool"), path, directory)).toEqual({ kind: "exec", path: "./tool" });
     }
-    expect(refusal(() => findProgram(planned("tool"), "/nowhere:/bin", directory)).code).toBe(
+    expect(failure(() => findProgram(planned("tool"), "/nowhere:/bin", directory)).code).toBe(
       "FENCE_PROGRAM_NOT_FOUND",
     );
   });
@@ -90,7 +81,7 @@ describe("a program that is searched for", () => {
     make("real/tool", script);
     expect(findProgram(planned("tool"), `${directory}/link/..`, "/")).toMatchObject({ kind: "exec" });
     make("other", script);
-    expect(refusal(() => findProgram(planned("other"), `${directory}/link/..`, "/")).code).toBe(
+    expect(failure(() => findProgram(planned("other"), `${directory}/link/..`, "/")).code).toBe(
       "FENCE_PROGRAM_NOT_FOUND",
     );
     expect(findProgram(planned("tool"), "..", `${directory}/link`)).toEqual({ kind: "exec", path: "../tool" });
@@ -103,12 +94,12 @@ describe("a program that is searched for", () => {
   test("that may not be executed is told from one that is not there", () => {
     const { directory, make } = files();
     make("tool", script, 0o644);
-    expect(refusal(() => findProgram(planned("tool"), directory, "/"))).toMatchObject({
+    expect(failure(() => findProgram(planned("tool"), directory, "/"))).toMatchObject({
       code: "FENCE_PROGRAM_CANNOT_RUN",
       exitStatus: 126,
       message: `cannot run ${directory}/tool: it may not be executed`,
     });
-    expect(refusal(() => findProgram(planned("tol"), directory, "/"))).toMatchObject({
+    expect(failure(() => findProgram(planned("tol"), directory, "/"))).toMatchObject({
       code: "FENCE_PROGRAM_NOT_FOUND",
       exitStatus: 127,
       message: 'cannot find "tol" in PATH',
@@ -116,13 +107,13 @@ describe("a program that is searched for", () => {
   });
 
   test("that is not there is reported without PATH, which is a variable's value", () => {
-    const { message, details } = refusal(() => findProgram(planned("tool"), "/hunter2:/nowhere", "/"));
+    const { message, details } = failure(() => findProgram(planned("tool"), "/hunter2:/nowhere", "/"));
     expect(`${message} ${details.hint}`).not.toContain("hunter2");
     expect(details.hint).toContain("2 folders");
   });
 
   test("whose name is not UTF-8 is not searched for under another", () => {
-    expect(refusal(() => findProgram(original("\ufffd"), "/bin", "/"))).toMatchObject({
+    expect(failure(() => findProgram(original("\ufffd"), "/bin", "/"))).toMatchObject({
       code: "FENCE_PROGRAM_NOT_FOUND",
       details: { hint: "name it by its path" },
     });
@@ -133,11 +124,11 @@ describe("a program that is searched for", () => {
 });
 
 test("no program, and one without a name, are told apart", () => {
-  expect(refusal(() => findProgram(original(), "/bin", "/"))).toMatchObject({
+  expect(failure(() => findProgram(original(), "/bin", "/"))).toMatchObject({
     code: "FENCE_USAGE",
     message: "no PROGRAM was named",
   });
-  expect(refusal(() => findProgram(original(""), "/bin", "/")).code).toBe("FENCE_PROGRAM_NOT_FOUND");
+  expect(failure(() => findProgram(original(""), "/bin", "/")).code).toBe("FENCE_PROGRAM_NOT_FOUND");
 });
 
 /** What the kernel says to this program, negative as system calls return it. */

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { FenceError } from "../../../src/base/errors.ts";
 import type { Addon } from "../../../src/sys/addon.ts";
 import { Keeper, type KeptBridges } from "../../../src/sys/keeper.ts";
 import { type MessageKind, protocol } from "../../../src/sys/protocol.ts";
+import { failure } from "../../kit/errors.ts";
 
 const { kinds, magic, messageBytes } = protocol;
 const kindOf = (number: number) => Object.entries(kinds).find(([, value]) => value === number)?.[0];
@@ -55,16 +55,6 @@ const bridges: KeptBridges = {
   debug: 14,
   hasReaper: false,
 };
-
-function failure(act: () => unknown): FenceError {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof FenceError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 test("the keeper gets everything, then is asked whether that was all right", () => {
   const { keeper: door, sent, closed, files } = keeper();

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { FenceError } from "../../../src/base/errors.ts";
 import type { Addon } from "../../../src/sys/addon.ts";
 import { protocol } from "../../../src/sys/protocol.ts";
 import { WaitingProcess } from "../../../src/sys/stub.ts";
 import { readHeader } from "../../kit/c-header.ts";
+import { failure } from "../../kit/errors.ts";
 
 const offsets = readHeader("stub/protocol.h").structs["message"]?.offsets ?? {};
 
@@ -53,16 +53,6 @@ function waiting(answers: readonly (Message | number)[], doors: Partial<Addon> =
     ...doors,
   };
   return { process: new WaitingProcess(addon as unknown as Addon, 4), sent, closed };
-}
-
-function failure(act: () => unknown): FenceError {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof FenceError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
 }
 
 describe("a descriptor of the caller's", () => {
