@@ -6,168 +6,14 @@
 #include "descriptor.h"
 #include "exec-plan.h"
 #include "fail.h"
-#include "keeper.h"
+#include "front.h"
 #include "last-steps.h"
-#include "node.h"
 #include "reaper.h"
-#include "setup-limits.h"
+#include "set-up.h"
 #include "sys.h"
 
 #define STEP "bootstrap"
 #define EXEC_STEP "exec"
-
-/* What this process holds until it becomes the program. */
-struct own {
-	const struct start *start;
-	int setup; /* to the set-up Node */
-	int life;  /* to the keeper */
-};
-
-/* Both ends of what the processes talk over, before they are shared out. */
-struct ends {
-	int executable;
-	int program;   /* pidfd of this process */
-	int setup[2];  /* this process, the set-up */
-	int life[2];   /* this process, the keeper */
-	int keeper[2]; /* the keeper, the set-up */
-};
-
-_Noreturn static void die_setup(const char *message)
-{
-	const struct failure failure = {
-		.message = message,
-		.step = STEP,
-		.hint = "the program was not started; if no message stands above, the set-up was killed, had too little "
-			"memory or stack (ulimit -v, -d, -s), or could start no thread (ulimit -u, pids limit)",
-		.code = "FENCE_EXEC_PLAN",
-	};
-
-	die(&failure);
-}
-
-/* @result is of clone(2), for whatever process. */
-_Noreturn static void die_clone(long result)
-{
-	const struct failure failure = {
-		.message = "cannot start the set-up process",
-		.syscall = "clone",
-		.error = (int)-result,
-		.step = STEP,
-		.hint = result == -EAGAIN ? "this user or container may start no more processes: ulimit -u, RLIMIT_NPROC, "
-					    "pids limit of the cgroup"
-			: result == -ENOMEM ? "there is too little memory for another process"
-					    : NULL,
-		.code = "FENCE_STUB",
-	};
-
-	die(&failure);
-}
-
-_Noreturn static void become_setup(const struct start *start, const struct ends *ends)
-{
-	const int descriptors[] = { ends->setup[1], ends->keeper[1] };
-	int keep[] = { ends->executable, ends->setup[1], ends->keeper[1] };
-	const struct node_role role = { .name = "set-up", .descriptors = descriptors, .count = 2 };
-	long result;
-
-	setup_limits();
-	result = descriptor_close_others(keep, sizeof(keep) / sizeof(keep[0]));
-	if (result < 0)
-		die_call(STEP, "cannot close inherited descriptors (Linux 5.9 has the call, some seccomp profiles deny it)",
-			 "close_range", result);
-	node_become(start, ends->executable, &role);
-}
-
-/*
- * The child that starts the set-up and the keeper and ends at once: both become orphans, so that the program, unless it
- * is PID 1, has no child that it did not start.
- */
-_Noreturn static void detach(const struct start *start, const struct ends *ends, long program)
-{
-	const struct keeper_inheritance kept = {
-		.executable = ends->executable,
-		.setup = ends->keeper[0],
-		.life = ends->life[1],
-		.program = ends->program,
-		.program_id = program,
-	};
-	long result;
-
-	(void)sys_setsid(); /* cannot fail in a new process, setsid(2) */
-	result = sys_fork_silent();
-	if (result == 0)
-		become_setup(start, ends);
-	if (result > 0)
-		result = sys_fork_silent();
-	if (result == 0)
-		keeper(start, &kept);
-	sys_exit(result < 0 ? (int)-result : 0);
-}
-
-/* Waits for detach(), which ends as soon as both are made. */
-static void await_detached(long child)
-{
-	int status = 0;
-	long result;
-
-	do {
-		result = sys_wait(child, &status);
-	} while (result == -EINTR);
-	if (result < 0)
-		die_call(STEP, "cannot wait for the set-up process", "wait4", result);
-	if ((status & 0x7f) != 0) /* ended by a signal, wait(2) */
-		die_setup("the set-up process was killed before it was ready");
-	if (status != 0)
-		die_clone(-(long)(status >> 8));
-}
-
-static void make_ends(struct ends *ends)
-{
-	long result = channel_pair(ends->setup);
-
-	if (result >= 0)
-		result = channel_pair(ends->life);
-	if (result >= 0)
-		result = channel_pair(ends->keeper);
-	if (result == -EMFILE)
-		die_open_files("socketpair");
-	if (result < 0)
-		die_call(STEP, "cannot make a socket pair", "socketpair", result);
-	ends->program = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
-	if (ends->program == -EMFILE)
-		die_open_files("pidfd_open");
-	if (ends->program < 0)
-		die_call(STEP, "cannot refer to this process (Linux 5.3 has the call, some seccomp profiles deny it)",
-			 "pidfd_open", ends->program);
-}
-
-/* Starts the detached processes and keeps this one's ends. */
-static struct own start_setup(const struct start *start, int file)
-{
-	struct ends ends = { .executable = file };
-	long self = sys_getpid(), result;
-
-	setup_limits_check();
-	make_ends(&ends);
-	/* Before the fork, so that no child is ever readable by others; execve(2) resets it for the program. */
-	result = sys_prctl(PR_SET_DUMPABLE, 0);
-	if (result < 0)
-		die_call(STEP, "cannot protect the set-up process", "prctl", result);
-
-	result = sys_fork_silent();
-	if (result < 0)
-		die_clone(result);
-	if (result == 0)
-		detach(start, &ends, self);
-	(void)sys_close(ends.setup[1]); /* this process never wrote to them */
-	(void)sys_close(ends.life[1]);
-	(void)sys_close(ends.keeper[0]);
-	(void)sys_close(ends.keeper[1]);
-	(void)sys_close(ends.program);
-	(void)sys_close(ends.executable);
-	await_detached(result);
-	return (struct own){ .start = start, .setup = ends.setup[0], .life = ends.life[0] };
-}
 
 /* What comes with MESSAGE_VERIFY. */
 static union {
@@ -183,7 +29,7 @@ static int hear(int socket, struct delivery *delivery)
 	if (result == -EPIPE)
 		return -1;
 	if (result == -EPROTO)
-		die_setup("bad message from the set-up process");
+		set_up_die("bad message from the set-up process");
 	if (result < 0)
 		die_call(STEP, "cannot hear the set-up process", "recvmsg", result);
 	return 0;
@@ -196,18 +42,24 @@ static void end_unless_heard(long result)
 		die_call(STEP, "cannot answer the set-up process", "sendmsg", result);
 }
 
+static void answer_with(int socket, struct message *taken, int descriptor)
+{
+	long result = channel_send(socket, taken, descriptor);
+
+	if (result < 0 && descriptor != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
+		taken->error = (uint32_t)-result;
+		taken->value = TAKEN_SENDMSG;
+		result = channel_send(socket, taken, NO_DESCRIPTOR);
+	}
+	end_unless_heard(result);
+}
+
 /* Answers with the descriptor, or with the error that came instead of it. */
 static void answer(int socket, int descriptor, long error, enum taken_call call)
 {
 	struct message taken = { .kind = MESSAGE_TAKEN, .error = (uint32_t)-error, .value = call };
-	long result = channel_send(socket, &taken, descriptor);
 
-	if (result < 0 && descriptor != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
-		taken.error = (uint32_t)-result;
-		taken.value = TAKEN_SENDMSG;
-		result = channel_send(socket, &taken, NO_DESCRIPTOR);
-	}
-	end_unless_heard(result);
+	answer_with(socket, &taken, descriptor);
 }
 
 /* Gives a descriptor of the caller's that is meant for fence to the set-up; the program does not inherit it. */
@@ -223,29 +75,66 @@ static void give_descriptor(const struct own *own, uint32_t descriptor)
 	(void)sys_close(given); /* the set-up has its own copy */
 }
 
-/* Goes on in a child, which becomes the program; this process stays behind as its reaper. Returns 0 or -errno. */
-static long leave_reaper(struct own *own)
+/* A descriptor of the set-up's that the program is to inherit, whatever its number. */
+static void take_given(const struct own *own, int given)
 {
-	long result = reaper_fork(own->start, own->life);
+	long result = given == NO_DESCRIPTOR ? -EBADF : sys_fcntl(given, F_SETFD, 0);
+	struct message taken = {
+		.kind = MESSAGE_TAKEN,
+		.error = result < 0 ? (uint32_t)-result : 0,
+		.value = TAKEN_FCNTL,
+		.index = (uint32_t)given,
+	};
 
+	answer_with(own->setup, &taken, NO_DESCRIPTOR);
+}
+
+static int is_open_descriptor(const struct own *own, int descriptor)
+{
+	return descriptor > STDERR && descriptor != own->setup && descriptor != own->life &&
+	       sys_fcntl(descriptor, F_GETFD, 0) >= 0;
+}
+
+/*
+ * Goes on in a child, which becomes the program; this process stays behind as its reaper. @control leads to the front.
+ * Returns 0 or -errno.
+ */
+static long leave_reaper(struct own *own, enum reaper_place place, int *control)
+{
+	const struct reaper_ends inside = { .place = place, .life = own->life, .control = *control };
+	long result;
+
+	if (place == REAPER_FRONT)
+		result = front_fork(own->start, own->life, own->setup, control);
+	else if (place == REAPER_INSIDE && !is_open_descriptor(own, *control))
+		result = -EBADF;
+	else
+		result = reaper_fork(own->start, &inside);
 	if (result < 0)
 		return result;
 	(void)sys_close(own->life); /* the reaper's alone */
 	own->life = NO_DESCRIPTOR;
-	return 0;
+	if (place == REAPER_INSIDE)
+		(void)sys_close(*control); /* likewise */
+	return result;
 }
 
 /* Refers the set-up to the process that becomes the program. */
-static void refer(struct own *own, int stays_as_reaper)
+static void refer(struct own *own, const struct message *message)
 {
-	long result = stays_as_reaper ? leave_reaper(own) : 0;
-	enum taken_call call = TAKEN_CLONE;
+	enum reaper_place place = message->value;
+	int control = (int)message->index;
+	long result = place == REAPER_NONE ? 0 : leave_reaper(own, place, &control);
+	struct message taken = { .kind = MESSAGE_TAKEN, .value = TAKEN_CLONE };
 
 	if (result >= 0) {
-		call = TAKEN_PIDFD_OPEN;
+		taken.value = TAKEN_PIDFD_OPEN;
+		taken.index = (uint32_t)control;
+		taken.step = (uint32_t)result;
 		result = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
 	}
-	answer(own->setup, result < 0 ? NO_DESCRIPTOR : (int)result, result < 0 ? result : 0, call);
+	taken.error = result < 0 ? (uint32_t)-result : 0;
+	answer_with(own->setup, &taken, result < 0 ? NO_DESCRIPTOR : (int)result);
 	if (result >= 0)
 		(void)sys_close((int)result); /* the set-up has its own copy */
 }
@@ -360,7 +249,7 @@ static void verify(const struct own *own, const struct delivery *delivery)
 	int status = 0;
 
 	if (!attempts_check(&attempts, delivery->payload_length))
-		die_setup("bad attempts from the set-up process");
+		set_up_die("bad attempts from the set-up process");
 	child = sys_fork_silent();
 	if (child == 0)
 		rehearse(own, delivery, plan, &counts);
@@ -377,9 +266,9 @@ static void verify(const struct own *own, const struct delivery *delivery)
 	end_unless_heard(channel_send(own->setup, &verified, NO_DESCRIPTOR));
 }
 
-_Noreturn void bootstrap(const struct start *start, int file)
+_Noreturn void bootstrap(const struct start *start, int file, enum set_up_face face)
 {
-	struct own own = start_setup(start, file);
+	struct own own = set_up_start(start, file, face);
 	struct delivery delivery;
 
 	while (hear(own.setup, &delivery) == 0) {
@@ -388,7 +277,10 @@ _Noreturn void bootstrap(const struct start *start, int file)
 			give_descriptor(&own, delivery.message.value);
 			break;
 		case MESSAGE_REFER:
-			refer(&own, delivery.message.value != 0);
+			refer(&own, &delivery.message);
+			break;
+		case MESSAGE_GIVE:
+			take_given(&own, delivery.descriptors[0]);
 			break;
 		case MESSAGE_VERIFY:
 			verify(&own, &delivery);
@@ -398,8 +290,8 @@ _Noreturn void bootstrap(const struct start *start, int file)
 		case MESSAGE_EXIT:
 			sys_exit((int)delivery.message.value);
 		default:
-			die_setup("unknown message from the set-up process");
+			set_up_die("unknown message from the set-up process");
 		}
 	}
-	die_setup("the set-up process ended before it was ready");
+	set_up_die("the set-up process ended before it was ready");
 }

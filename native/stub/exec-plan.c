@@ -7,6 +7,7 @@
 
 #define RANK(type) ((type) >> 4)
 #define RLIMIT_COUNT 16
+#define LAST_STREAM 2
 
 struct check {
 	size_t argc;
@@ -85,6 +86,11 @@ static const char *check_range(struct check *check, const struct exec_plan_step 
 	return NULL;
 }
 
+static int is_stream(const struct exec_plan_stream *stream)
+{
+	return stream->to <= LAST_STREAM && (stream->from > LAST_STREAM || stream->from == -1);
+}
+
 static const char *check_payload(struct check *check, const struct exec_plan_step *step)
 {
 	const void *payload = exec_plan_payload(step);
@@ -117,6 +123,11 @@ static const char *check_payload(struct check *check, const struct exec_plan_ste
 				       ((const struct exec_plan_rlimit *)payload)->resource < RLIMIT_COUNT
 			       ? NULL
 			       : "a resource limit is malformed";
+	case PLAN_STREAM:
+		return step->length == sizeof(struct exec_plan_stream) && is_stream(payload) ? NULL
+											      : "a standard stream is malformed";
+	case PLAN_SIGNAL_MASK:
+		return step->length == sizeof(uint64_t) ? NULL : "the signal mask is malformed";
 	case PLAN_LANDLOCK:
 		check->has_landlock++;
 		return step->length == sizeof(struct exec_plan_landlock) &&

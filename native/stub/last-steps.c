@@ -72,6 +72,20 @@ static long set_limit(const struct exec_plan_rlimit *limit)
 	return sys_setrlimit(limit->resource, &value);
 }
 
+/* Closing what the plan wants closed cannot fail in a way that leaves it open. */
+static long set_stream(const struct exec_plan_stream *stream)
+{
+	long result = 0;
+
+	if (stream->from == -1) {
+		(void)sys_close((int)stream->to);
+		return 0;
+	}
+	result = sys_duplicate(stream->from, (int)stream->to);
+	(void)sys_close(stream->from);
+	return result < 0 ? result : 0;
+}
+
 static long execute(struct vectors *vectors, const char *path)
 {
 	vectors->argv[vectors->argc] = NULL;
@@ -112,6 +126,10 @@ static long carry_out(const struct exec_plan_step *step, struct vectors *vectors
 		return 0;
 	case PLAN_RLIMIT:
 		return set_limit(payload);
+	case PLAN_STREAM:
+		return set_stream(payload);
+	case PLAN_SIGNAL_MASK:
+		return sys_set_blocked_signals(*(const uint64_t *)payload);
 	case PLAN_DROP_CAPABILITIES:
 		return restrict_capabilities(0);
 	case PLAN_LANDLOCK:

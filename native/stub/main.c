@@ -2,7 +2,7 @@
  * The program that the kernel starts when fence is run.
  *
  * Runs:     first, on the host and in the sandbox; also as the entry point of images without a libc.
- * Promises: `bootstrap` keeps this process for the program; every other command becomes Node.
+ * Promises: `bootstrap` keeps this process for the program, and `run` for bubblewrap; other commands become Node.
  * Source:   docs/packed-format.md
  */
 #include "bootstrap.h"
@@ -52,6 +52,20 @@ static int open_executable(void)
 	return file;
 }
 
+/* The words of src/main.ts that name no program; they need nothing of this process. */
+static int is_command(const char *word)
+{
+	static const char words[][sizeof("--linux-features")] = { /* no pointers: nobody would relocate them */
+		"bridge", "check", "completion", "config", "--help", "--version", "-h", "--linux-features",
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (text_equal(word, words[i]))
+			return 1;
+	}
+	return 0;
+}
+
 __attribute__((used)) void fence_main(unsigned long *stack)
 {
 	const struct node_role command = { .name = "command" };
@@ -63,6 +77,8 @@ __attribute__((used)) void fence_main(unsigned long *stack)
 		die_secure();
 	file = open_executable();
 	if (start.argc > 1 && text_equal(start.argv[1], "bootstrap"))
-		bootstrap(&start, file);
+		bootstrap(&start, file, SET_UP_BOOTSTRAP);
+	if (start.argc > 1 && !is_command(start.argv[1]))
+		bootstrap(&start, file, SET_UP_LAUNCHER);
 	node_become(&start, file, &command);
 }

@@ -19,12 +19,15 @@ enum message_kind {
 	MESSAGE_TAKE = 3,      /* to P0: value = a descriptor that the caller meant for fence, not for the program */
 	MESSAGE_TAKEN = 4,     /* from P0: error = 0 with the descriptor, or an errno value of call value */
 	MESSAGE_FAILED = 5,    /* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT */
-	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd; value = 1: stay as the reaper, a child goes on as P0
-				and answers */
+	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd; value: enum reaper_place; unless that is 0 stay as the
+				reaper, a child goes on as P0 and answers. In the sandbox of a launcher index is the descriptor
+				that leads to it; in the launcher's front the answer's index is the one to hand to the sandbox,
+				and its step has a bit for each of the descriptors 0 to 2 that the caller had closed */
 	MESSAGE_VERIFY = 7,    /* to P0: as EXEC_PLAN, but for a throw-away child; payload: its attempts */
 	MESSAGE_TRIED = 8,     /* from that child: index of the attempt; value = its result, or error = its errno value */
 	MESSAGE_VERIFIED = 9,  /* from P0: the child has ended, value = its wait status; error: of clone(2), or with
 				index = 1 of wait4(2) */
+	MESSAGE_GIVE = 10,     /* to P0: a descriptor that the program is to inherit; the answer TAKEN has its number as index */
 
 	/* From the set-up to the keeper, which answers only READY. EXIT: there is nothing to keep, nor to remove. */
 	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket */
@@ -42,11 +45,26 @@ enum message_kind {
 
 	/* Towards the end. */
 	MESSAGE_PROGRAM_ENDED = 32, /* keeper to bridge process: daemons may still use the bridges */
-	MESSAGE_DRAIN = 33,	    /* reaper to keeper, keeper to bridge process: deliver what is held, then end */
+	MESSAGE_DRAIN = 33,	    /* reaper to keeper, keeper to bridge process: deliver what is held, then end. Front to
+				       launcher, which may answer EXIT: value = wait status, index = 1: of the program */
+
+	/* Between the front, the launcher's reaper on the host, and the reaper in the sandbox. */
+	MESSAGE_SIGNAL = 48,  /* to the sandbox: value = a signal for the program */
+	MESSAGE_STARTED = 49, /* from the sandbox: from now on the program has the terminal's signals */
+	MESSAGE_STOPPED = 50, /* from the sandbox: value = the signal that stopped the program */
+	MESSAGE_ENDED = 51,   /* from the sandbox: value = the program's wait status */
 };
 
 /* What MESSAGE_TAKEN says has failed. */
 enum taken_call { TAKEN_FCNTL = 0, TAKEN_SENDMSG = 1, TAKEN_CLONE = 2, TAKEN_PIDFD_OPEN = 3 };
+
+/* Which process stays behind as the program's reaper, and whom it answers to. */
+enum reaper_place {
+	REAPER_NONE = 0,
+	REAPER_ALONE = 1,   /* `--init`: what a shell or a container engine sees is what it would see of the program */
+	REAPER_INSIDE = 2,  /* in the sandbox of a launcher: the front is told instead */
+	REAPER_FRONT = 3,   /* on the host: the process that the user started, whose child becomes bubblewrap */
+};
 
 /* Some kinds have a payload behind it. */
 struct message {

@@ -1,4 +1,4 @@
-/* `--init`: see reaper.h. */
+/* The program's reaper: see reaper.h. */
 #include "reaper.h"
 
 #include "arguments.h"
@@ -18,6 +18,9 @@
 #define DRAIN_MILLISECONDS 65000
 #define LOOK_AGAIN_MILLISECONDS 100
 #define MAX_FAILURES 10 /* of wait4(2), one after the other */
+/* What reaches both the front and the sandbox within this time was sent to the whole process group. */
+#define SAME_SIGNAL_MILLISECONDS 500
+#define BIT(signal) (1UL << ((signal) - 1))
 
 /* What was changed for a moment and is the program's again. */
 struct inherited {
@@ -26,16 +29,31 @@ struct inherited {
 };
 
 struct reaper {
+	struct reaper_ends ends;
 	long program;
 	int program_pidfd;
 	int signals;
-	int life;
+	uint64_t ignored;		      /* by the caller: a bit for each signal */
+	long received_at[LAST_SIGNAL + 1];    /* inside: when this process got the signal itself; 0: never */
+	int has_started;		      /* front: the sandbox has its program */
+	int ended_by;			      /* front: the signal that came before it had */
+	long asked_at;			      /* front: when somebody last asked it to end */
+	int has_status;			      /* front: the program has ended, with this */
+	int status;
 };
 
 /* The signals that ask to end at once, whatever is still being delivered. */
 static int asks_to_end(uint32_t signal)
 {
 	return signal == SIGHUP || signal == SIGINT || signal == SIGQUIT || signal == SIGTERM;
+}
+
+static void tell(const struct reaper *reaper, enum message_kind kind, int value)
+{
+	struct message message = { .kind = kind, .value = (uint32_t)value };
+
+	/* Whoever is gone needs no telling; its end is seen elsewhere. */
+	(void)channel_send(reaper->ends.control, &message, NO_DESCRIPTOR);
 }
 
 /* Lets the signal have its default effect on this process. Returns when it has none, or when it was continued. */
@@ -72,20 +90,128 @@ static int was_for_group(const struct sys_signal *signal)
 	}
 }
 
+/* Not by its PID, which is another process's when it has ended. */
+static void send_program(const struct reaper *reaper, int signal)
+{
+	(void)sys_pidfd_send_signal(reaper->program_pidfd, signal);
+}
+
+/*
+ * The front's part: until the sandbox has its program a wish to end ends it at once. Afterwards it is the program's to
+ * answer, and who asks again is not to wait for it.
+ */
+static void pass_to_sandbox(struct reaper *reaper, const struct sys_signal *signal)
+{
+	int number = (int)signal->number;
+	int was_there = was_for_group(signal);
+	long now = sys_now();
+
+	if (!reaper->has_started) {
+		if (!asks_to_end(signal->number) || (reaper->ignored & BIT(number)) != 0)
+			return;
+		reaper->ended_by = number;
+		send_program(reaper, SIGKILL);
+		return;
+	}
+	if (was_there)
+		return;
+	tell(reaper, MESSAGE_SIGNAL, number);
+	if (number != SIGINT && number != SIGTERM)
+		return;
+	if (reaper->asked_at != 0 && now - reaper->asked_at > SAME_SIGNAL_MILLISECONDS)
+		send_program(reaper, SIGKILL);
+	else if (reaper->asked_at == 0)
+		reaper->asked_at = now;
+}
+
+/*
+ * Inside, what comes from without is the front's to pass on: its sender meant the front, or the whole group, and then the
+ * program has it. PID 1 sees senders of its own namespace alone.
+ */
+static void pass_on(struct reaper *reaper, const struct sys_signal *signal)
+{
+	int is_inside = reaper->ends.place == REAPER_INSIDE;
+
+	if (reaper->ends.place == REAPER_FRONT) {
+		pass_to_sandbox(reaper, signal);
+		return;
+	}
+	if (is_inside)
+		reaper->received_at[signal->number] = sys_now();
+	if (was_for_group(signal) || (long)signal->pid == reaper->program)
+		return;
+	if (!is_inside || (signal->pid != 0 && sys_getpid() == 1))
+		send_program(reaper, (int)signal->number);
+}
+
 /* Passes the signals that were sent to this process alone on to the program. Returns whether one asked to end. */
-static int forward_signals(const struct reaper *reaper)
+static int forward_signals(struct reaper *reaper)
 {
 	struct sys_signal signal;
 	int ends = 0;
 
 	while (sys_read(reaper->signals, &signal, sizeof(signal)) == sizeof(signal)) {
-		ends |= asks_to_end(signal.number);
-		if (signal.number == SIGCHLD || was_for_group(&signal) || (long)signal.pid == reaper->program)
+		if (signal.number == SIGCHLD || signal.number > LAST_SIGNAL)
 			continue;
-		/* Not by its PID, which is another process's when it has ended. */
-		(void)sys_pidfd_send_signal(reaper->program_pidfd, (int)signal.number);
+		ends |= asks_to_end(signal.number);
+		pass_on(reaper, &signal);
 	}
 	return ends;
+}
+
+/* What the sandbox tells the front. */
+static void on_sandbox(struct reaper *reaper, const struct message *message)
+{
+	switch (message->kind) {
+	case MESSAGE_STARTED:
+		reaper->has_started = 1;
+		break;
+	case MESSAGE_STOPPED:
+		if (message->value >= 1 && message->value <= LAST_SIGNAL)
+			take_signal((int)message->value); /* the shell that waits for this process sees the stop */
+		break;
+	case MESSAGE_ENDED:
+		reaper->has_status = 1;
+		reaper->status = (int)message->value;
+		break;
+	default:
+		break;
+	}
+}
+
+/* A message of the other end of control, which poll(2) has announced. */
+static void hear_control(struct reaper *reaper)
+{
+	struct delivery delivery;
+	uint32_t number;
+	long at;
+
+	if (channel_receive(reaper->ends.control, &delivery, NULL, 0) < 0) {
+		(void)sys_close(reaper->ends.control);
+		reaper->ends.control = NO_DESCRIPTOR;
+		if (reaper->ends.place == REAPER_INSIDE)
+			send_program(reaper, SIGKILL); /* nobody is left to run it for */
+		return;
+	}
+	if (reaper->ends.place == REAPER_FRONT) {
+		on_sandbox(reaper, &delivery.message);
+		return;
+	}
+	number = delivery.message.value;
+	if (delivery.message.kind != MESSAGE_SIGNAL || number < 1 || number > LAST_SIGNAL)
+		return;
+	at = reaper->received_at[number];
+	if (at == 0 || sys_now() - at > SAME_SIGNAL_MILLISECONDS)
+		send_program(reaper, (int)number);
+}
+
+/* PID 1 cannot stop: the front does. bubblewrap, which the front waits for, is nobody's job. */
+static void on_stopped(const struct reaper *reaper, int signal)
+{
+	if (reaper->ends.place == REAPER_ALONE)
+		take_signal(signal);
+	else if (reaper->ends.place == REAPER_INSIDE)
+		tell(reaper, MESSAGE_STOPPED, signal);
 }
 
 /* Reaps whoever has ended. Returns 1 with the program's @status when it was the program, 0 when not, -errno. */
@@ -98,7 +224,7 @@ static long reap(const struct reaper *reaper, int *status)
 		if (pid != reaper->program)
 			continue;
 		if (STOPPED(found)) {
-			take_signal(EXIT_OF(found)); /* the shell that waits for this process sees the stop */
+			on_stopped(reaper, EXIT_OF(found));
 		} else {
 			*status = found;
 			ended = 1;
@@ -114,9 +240,28 @@ static int has_ended(int pidfd)
 	return sys_poll(&poll, 1, 0) == 1;
 }
 
-static int await_program(const struct reaper *reaper)
+/* Waits for a signal, or a word of the other end. @patience as of poll(2). */
+static void await_event(struct reaper *reaper, long patience)
 {
-	struct sys_poll poll = { .fd = reaper->signals, .events = POLLIN };
+	struct sys_poll polls[] = {
+		{ .fd = reaper->signals, .events = POLLIN },
+		{ .fd = reaper->ends.control, .events = POLLIN },
+		/* The launcher that ends before its sandbox has crashed, or was killed: nothing serves the sandbox. */
+		{ .fd = reaper->ends.place == REAPER_FRONT ? reaper->ends.life : NO_DESCRIPTOR, .events = POLLIN },
+	};
+
+	(void)sys_poll(polls, sizeof(polls) / sizeof(polls[0]), patience); /* interrupted: the caller looks again */
+	if (polls[1].happened != 0)
+		hear_control(reaper);
+	if (polls[2].happened != 0) {
+		reaper->ends.life = NO_DESCRIPTOR;
+		send_program(reaper, SIGKILL);
+	}
+	(void)forward_signals(reaper);
+}
+
+static int await_program(struct reaper *reaper)
+{
 	int status = 0, failures = 0;
 	long result;
 
@@ -124,39 +269,43 @@ static int await_program(const struct reaper *reaper)
 		failures = result < 0 ? failures + 1 : 0;
 		if (failures > MAX_FAILURES && has_ended(reaper->program_pidfd))
 			return EXIT_FENCE_FAILED << 8; /* nobody can tell how */
-		/* SIGCHLD is among them; interrupted: look again */
-		(void)sys_poll(&poll, 1, result < 0 ? LOOK_AGAIN_MILLISECONDS : -1);
-		(void)forward_signals(reaper);
+		await_event(reaper, result < 0 ? LOOK_AGAIN_MILLISECONDS : -1); /* SIGCHLD is among the signals */
 	}
 	return status;
 }
 
-/* Until the keeper has ended, which closes its end, or somebody has no patience. */
-static void await_drain(const struct reaper *reaper)
+/* Until whoever drains has ended, which closes its end, or somebody has no patience. Returns its answer's kind or 0. */
+static uint32_t await_drain(struct reaper *reaper, struct message *message)
 {
-	struct message drain = { .kind = MESSAGE_DRAIN };
 	struct sys_poll polls[] = {
 		{ .fd = reaper->signals, .events = POLLIN },
-		{ .fd = reaper->life, .events = POLLIN },
+		{ .fd = reaper->ends.life, .events = POLLIN },
 	};
 	long end = sys_now() + DRAIN_MILLISECONDS;
+	struct delivery delivery;
 	int status;
 
-	if (channel_send(reaper->life, &drain, NO_DESCRIPTOR) < 0)
-		return; /* there is no keeper, or none any more */
+	message->kind = MESSAGE_DRAIN;
+	if (channel_send(reaper->ends.life, message, NO_DESCRIPTOR) < 0)
+		return 0; /* there is nobody, or nobody any more */
 	while (polls[1].happened == 0 && sys_now() < end) {
 		(void)sys_poll(polls, sizeof(polls) / sizeof(polls[0]), end - sys_now());
 		if (forward_signals(reaper))
-			return;
+			return 0;
 		(void)reap(reaper, &status);
 	}
+	if (polls[1].happened == 0 || channel_receive(reaper->ends.life, &delivery, NULL, 0) < 0)
+		return 0;
+	*message = delivery.message;
+	return message->kind;
 }
 
 /* Gives up all that the program alone may have. Standard error goes last: until then it can be told what failed. */
 static void become_reaper(const struct start *start, struct reaper *reaper)
 {
 	long result = restrict_no_new_privs();
-	int keep[3];
+	int keep[4];
+	unsigned int kept = 0;
 
 	if (result < 0)
 		die_call(STEP, "cannot set no_new_privs", "prctl", result);
@@ -166,34 +315,76 @@ static void become_reaper(const struct start *start, struct reaper *reaper)
 		die_call(STEP, "cannot give privileges up", "capset", result);
 	(void)sys_chdir("/"); /* the caller's directory is not to be kept busy; without a reason to fail */
 	/* Signals that are ignored never reach the descriptor; those that cannot be changed are no loss. */
-	for (int signal = 1; signal <= LAST_SIGNAL; signal++)
-		(void)sys_default_action(signal);
+	for (int signal = 1; signal <= LAST_SIGNAL; signal++) {
+		struct sys_action before = { .handler = 0 };
+		const struct sys_action by_default = { .handler = 0 };
+
+		if (sys_action(signal, &by_default, &before) >= 0 && before.handler == SYS_IGNORED)
+			reaper->ignored |= BIT(signal);
+	}
 	reaper->program_pidfd = descriptor_above_stdio(reaper->program_pidfd);
 	if (reaper->program_pidfd < 0)
 		die_call(STEP, "cannot refer to the program", "fcntl", reaper->program_pidfd);
 	reaper->signals = descriptor_above_stdio(sys_signal_descriptor(~0UL));
 	if (reaper->signals < 0)
 		die_call(STEP, "cannot read signals", "signalfd4", reaper->signals);
-	keep[0] = reaper->life;
-	keep[1] = reaper->program_pidfd;
-	keep[2] = reaper->signals;
-	result = descriptor_keep_only(keep, sizeof(keep) / sizeof(keep[0]));
+	keep[kept++] = reaper->ends.life;
+	keep[kept++] = reaper->program_pidfd;
+	keep[kept++] = reaper->signals;
+	if (reaper->ends.control != NO_DESCRIPTOR)
+		keep[kept++] = reaper->ends.control;
+	result = descriptor_keep_only(keep, kept);
 	if (result < 0)
 		die_call(STEP, "cannot close inherited descriptors", "close_range", result);
-	arguments_replace(start, "fence: init");
+	/* The front keeps its name: it is what the user started. */
+	if (reaper->ends.place != REAPER_FRONT)
+		arguments_replace(start, "fence: init");
+}
+
+/* Ends as the program did: whoever waits sees the same. No core, this process is not dumpable. */
+_Noreturn static void end_as(int status)
+{
+	if (SIGNAL_OF(status) == 0)
+		sys_exit(EXIT_OF(status));
+	take_signal(SIGNAL_OF(status));
+	sys_exit(128 + SIGNAL_OF(status));
+}
+
+/* bubblewrap has ended; the sandbox may have told what its program ended with, and the launcher knows what that means. */
+_Noreturn static void end_front(struct reaper *reaper, int status)
+{
+	struct sys_poll said = { .fd = reaper->ends.control, .events = POLLIN };
+	struct message message = { .kind = 0 };
+
+	while (reaper->ends.control != NO_DESCRIPTOR && sys_poll(&said, 1, 0) > 0) /* what it said last */
+		hear_control(reaper);
+	message.index = (uint32_t)reaper->has_status;
+	message.value = (uint32_t)(reaper->has_status ? reaper->status : status);
+	if (reaper->ends.life == NO_DESCRIPTOR)
+		sys_exit(EXIT_FENCE_FAILED);
+	if (reaper->ended_by != 0)
+		message.value = (uint32_t)reaper->ended_by, message.index = 1;
+	status = (int)message.value;
+	if (await_drain(reaper, &message) == MESSAGE_EXIT)
+		sys_exit((int)message.value);
+	end_as(status);
 }
 
 _Noreturn static void serve(const struct start *start, struct reaper *reaper)
 {
+	struct message drain = { .kind = MESSAGE_DRAIN };
 	int status;
 
 	become_reaper(start, reaper);
+	if (reaper->ends.place == REAPER_INSIDE)
+		tell(reaper, MESSAGE_STARTED, 0);
 	status = await_program(reaper);
-	await_drain(reaper);
-	if (SIGNAL_OF(status) == 0)
-		sys_exit(EXIT_OF(status));
-	take_signal(SIGNAL_OF(status)); /* whoever waits sees the same death; no core, this process is not dumpable */
-	sys_exit(128 + SIGNAL_OF(status));
+	if (reaper->ends.place == REAPER_FRONT)
+		end_front(reaper, status);
+	if (reaper->ends.place == REAPER_INSIDE)
+		tell(reaper, MESSAGE_ENDED, status);
+	(void)await_drain(reaper, &drain);
+	end_as(status);
 }
 
 static void give_back(const struct inherited *inherited)
@@ -220,9 +411,9 @@ static long go_on_as_program(const struct inherited *inherited, long parent)
 	return 0;
 }
 
-long reaper_fork(const struct start *start, int life)
+long reaper_fork(const struct start *start, const struct reaper_ends *ends)
 {
-	struct reaper reaper = { .life = life, .program_pidfd = NO_DESCRIPTOR };
+	struct reaper reaper = { .ends = *ends, .program_pidfd = NO_DESCRIPTOR };
 	const struct sys_action by_default = { .handler = 0 };
 	struct inherited inherited = { .blocked = 0 };
 	long self = sys_getpid();

@@ -336,6 +336,8 @@ static inline long sys_alarm(long seconds)
 	return SYSCALL(__NR_setitimer, 0 /* ITIMER_REAL */, timer, 0);
 }
 
+#define SYS_IGNORED 1UL /* SIG_IGN */
+
 /* sigaction(2) as the kernel takes it; all zero is SIG_DFL. */
 struct sys_action {
 	uint64_t handler;

@@ -22,7 +22,7 @@ import type { Addon } from "../sys/addon.ts";
 import type { Keeper, KeptListeners } from "../sys/keeper.ts";
 import type { Messages } from "../sys/messages.ts";
 import { noDescriptor } from "../sys/protocol.ts";
-import type { WaitingProcess } from "../sys/stub.ts";
+import type { Reaper, WaitingProcess } from "../sys/stub.ts";
 import { makeBridgeRuleset } from "./bridge-ruleset.ts";
 import { environmentChange, type Repair } from "./environment.ts";
 import { inDirectory } from "./executable.ts";
@@ -97,7 +97,7 @@ interface Reporting {
 async function setUp(context: BootstrapContext, request: BootstrapRequest, reporting: Reporting): Promise<void> {
   const { addon, waiting, keeper, messages } = context;
   const { report, isDebugging } = reporting;
-  waiting.refer(request.init ? "reaper" : "no reaper");
+  waiting.refer(reaperOf(request));
   const bridges = openBridges(addon, request.bridges);
   try {
     keeper.hold(heldListeners(bridges));
@@ -129,6 +129,11 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
     throw error;
   }
   if (bridges.length > 0) keeper.serve();
+}
+
+function reaperOf({ init, launcher }: BootstrapRequest): Reaper {
+  if (launcher !== null) return { place: "inside", control: launcher.control };
+  return { place: init ? "alone" : "none" };
 }
 
 function isolation(

@@ -102,6 +102,7 @@ export function parseJsonPlan(json: string, program: ProgramRequest): BootstrapR
     seccomp: plan.seccomp,
     init: plan.init,
     verify: plan.verify,
+    launcher: plan.launcher,
     program: plan.program.length > 0 ? { kind: "plan", argv: plan.program } : program,
   };
 }
@@ -124,6 +125,18 @@ function landlock(plan: JsonPlan): LandlockAnswer {
   return fromUsage(() => landlockAnswer({ mode, request, ignoreMissing }, landlockNames));
 }
 
+/** The front and the sandbox's maker worked with other streams and a larger mask. */
+function launcherSteps(launcher: JsonPlan["launcher"]): readonly ProcessStep[] {
+  if (launcher === null) return [];
+  const { standardError, closedStreams, blockedSignals } = launcher;
+  const blocked = blockedSignals.reduce((mask, signal) => mask | (1n << BigInt(signal - 1)), 0n);
+  return [
+    ...(standardError === null ? [] : [{ kind: "stream", from: standardError, to: 2 } as const]),
+    ...closedStreams.map((to) => ({ kind: "stream", from: null, to }) as const),
+    { kind: "signal-mask", blocked },
+  ];
+}
+
 function processSteps(plan: JsonPlan): readonly ProcessStep[] {
   return [
     ...(plan.chdir === null ? [] : [{ kind: "chdir", path: plan.chdir } as const]),
@@ -136,6 +149,7 @@ function processSteps(plan: JsonPlan): readonly ProcessStep[] {
         hard,
       }),
     ),
+    ...launcherSteps(plan.launcher),
     ...(plan.capabilities === "drop" ? [{ kind: "drop-capabilities" } as const] : []),
   ];
 }

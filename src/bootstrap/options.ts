@@ -38,7 +38,7 @@ import {
 const besidePlan: readonly OptionName[] = ["plan", "plan-fd", "status-fd", "debug", "help"];
 
 /** The kernel's own default limit is the same, proc(5): /proc/sys/fs/nr_open. */
-const maxDescriptor = 2 ** 20;
+export const maxDescriptor = 2 ** 20;
 
 const networkNames = {
   httpProxy: "--http-proxy",
@@ -88,6 +88,7 @@ export function parseBootstrap(args: readonly string[], firstIndex: number): Boo
       seccomp: oneOf(given.once("seccomp") ?? "default", seccompModes, "--seccomp"),
       init: given.has("init"),
       verify: given.has("verify"),
+      launcher: null,
       program: { kind: "original", first: firstIndex + programAt, argv: args.slice(programAt) },
     },
   };

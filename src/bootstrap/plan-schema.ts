@@ -29,7 +29,7 @@ import {
   textAs,
   word,
 } from "../plan/schema.ts";
-import { variableName } from "./options.ts";
+import { maxDescriptor, variableName } from "./options.ts";
 import { defaultNoProxy, landlockModes, seccompModes } from "./request.ts";
 import { resourceLimits } from "./resource-limits.ts";
 
@@ -89,6 +89,13 @@ const quiet = record({
   scopes: optional(list(word(scopeWords)), [], "Denials by these scopes."),
 });
 
+const launcher = record({
+  control: required(integer(3, maxDescriptor), "The descriptor that leads to the front, the process that was started."),
+  standardError: optional(orNone(integer(3, maxDescriptor)), null, "The program's standard error; null: as inherited."),
+  closedStreams: optional(list(integer(0, 2), 3), [], "The standard streams that the program is to find closed."),
+  blockedSignals: required(list(integer(1, 64), 64), "The signals that the program is to find blocked."),
+});
+
 export const planSchema = record({
   version: required(exactly(1), "The version of this format."),
   bridges: optional(list(bridge, maxBridges), [], "Relays that the program reaches at their listeners."),
@@ -130,6 +137,7 @@ export const planSchema = record({
   seccomp: optional(word(seccompModes), "default", "The system call filter."),
   init: optional(flag, false, "Whether fence stays as a reaper and signal forwarder, for PID 1 of a container."),
   verify: optional(flag, false, "Whether a throw-away child tries the restrictions before the program starts."),
+  launcher: optional(orNone(launcher), null, "What fence run needs of its sandbox: not for others."),
   program: optional(list(text), [], "The program and its arguments, unless the command line names them."),
 });
 

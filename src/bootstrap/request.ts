@@ -60,6 +60,14 @@ export interface BootstrapRequest extends NetworkRequest {
   /** A throw-away child under the same restrictions tries them before the program starts. */
   readonly verify: boolean;
   readonly program: ProgramRequest;
+  /** What `fence run` needs of its sandbox; null: nobody launched it. */
+  readonly launcher: LauncherRequest | null;
+}
+
+/** P0's descriptors, none of which the program inherits. */
+export interface LauncherRequest {
+  /** Leads to the front. */
+  readonly control: number;
 }
 
 /** Where the proxies' bridges listen: the ports that other sandboxes use too. */

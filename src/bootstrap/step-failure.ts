@@ -56,6 +56,14 @@ export function explainFailure(
           hint: "a hard limit can only be raised with CAP_SYS_RESOURCE",
         },
       );
+    case "stream":
+      return systemError("FENCE_EXEC_PLAN", `cannot make ${step.from} descriptor ${step.to}`, "dup3", failure.result, {
+        step: "streams",
+      });
+    case "signal-mask":
+      return systemError("FENCE_EXEC_PLAN", "cannot set the signal mask", "rt_sigprocmask", failure.result, {
+        step: "signals",
+      });
     case "landlock":
       return systemError("FENCE_LANDLOCK", "cannot enforce the ruleset", "landlock_restrict_self", failure.result, {
         step: "enforce-landlock",

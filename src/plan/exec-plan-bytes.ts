@@ -22,6 +22,9 @@ export const execPlanFormat = {
 const { headerBytes, stepBytes } = execPlanFormat;
 const alignmentBytes = 8;
 const filterBytes = 8;
+const lastStream = 2;
+/** Stands for a standard stream that is to be closed. */
+const closed = -1;
 
 /** Throws FENCE_EXEC_PLAN for a plan that is too large. */
 export function encodeExecPlan(plan: ExecPlan): Buffer {
@@ -87,6 +90,10 @@ function encodePayload(step: ExecStep): Uint8Array {
       return numbers(step.mask);
     case "rlimit":
       return Buffer.concat([numbers(step.resource, 0), longNumbers(step.soft, step.hard)]);
+    case "stream":
+      return signedNumbers(step.from ?? closed, step.to);
+    case "signal-mask":
+      return longNumbers(step.blocked);
     case "landlock":
       return numbers(step.restricts ? 1 : 0, step.flags);
     case "seccomp":
@@ -146,6 +153,12 @@ function decodePayload(kind: StepKind, payload: Buffer): ExecStep {
       const [soft, hard] = [payload.readBigUInt64LE(8), payload.readBigUInt64LE(16)];
       return { kind, resource: below(execPlanFormat.rlimits, payload.readUInt32LE(0)), soft, hard };
     }
+    case "stream":
+      size(8);
+      return { kind, from: streamSource(payload.readInt32LE(0)), to: below(lastStream + 1, payload.readUInt32LE(4)) };
+    case "signal-mask":
+      size(8);
+      return { kind, blocked: payload.readBigUInt64LE(0) };
     case "landlock":
       size(8);
       return { kind, restricts: below(2, payload.readUInt32LE(0)) === 1, flags: payload.readUInt32LE(4) };
@@ -182,6 +195,10 @@ function numbers(...values: number[]): Buffer {
   return Buffer.from(Uint32Array.from(values).buffer);
 }
 
+function signedNumbers(...values: number[]): Buffer {
+  return Buffer.from(Int32Array.from(values).buffer);
+}
+
 function longNumbers(...values: bigint[]): Buffer {
   return Buffer.from(BigUint64Array.from(values).buffer);
 }
@@ -214,6 +231,12 @@ function variable(assignment: string): { name: string; value: string } {
 function atLeastOne(count: number): number {
   if (count === 0) throw malformed("a range of arguments is empty");
   return count;
+}
+
+function streamSource(from: number): number | null {
+  if (from === closed) return null;
+  if (from <= lastStream) throw malformed("a standard stream is malformed");
+  return from;
 }
 
 function below(limit: number, value: number): number {

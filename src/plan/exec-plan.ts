@@ -17,6 +17,8 @@ export const stepTypes = {
   chdir: 0x50,
   umask: 0x60,
   rlimit: 0x70,
+  stream: 0x71,
+  "signal-mask": 0x72,
   "drop-capabilities": 0x80,
   landlock: 0x90,
   seccomp: 0xa0,
@@ -47,6 +49,10 @@ export type ProcessStep =
   | { readonly kind: "umask"; readonly mask: number }
   /** `resource` is RLIMIT_*, getrlimit(2); both limits up to 2^64 - 1, which is RLIM_INFINITY. */
   | { readonly kind: "rlimit"; readonly resource: number; readonly soft: bigint; readonly hard: bigint }
+  /** Standard stream 0 to 2 becomes this descriptor, which the program then lacks; null: it is closed. */
+  | { readonly kind: "stream"; readonly from: number | null; readonly to: number }
+  /** The blocked signals, a bit each, the lowest for number 1. */
+  | { readonly kind: "signal-mask"; readonly blocked: bigint }
   | { readonly kind: "drop-capabilities" };
 
 export interface LandlockStep {

@@ -22,6 +22,7 @@ export const protocol = {
     verify: 7,
     tried: 8,
     verified: 9,
+    give: 10,
     listener: 16,
     socketFile: 17,
     mayConnect: 18,
@@ -35,8 +36,15 @@ export const protocol = {
     serve: 26,
     programEnded: 32,
     drain: 33,
+    signal: 48,
+    started: 49,
+    stopped: 50,
+    ended: 51,
   },
 } as const;
+
+/** Which process stays behind as the program's reaper, and whom it answers to. */
+export const reaperPlaces = { none: 0, alone: 1, inside: 2, front: 3 } as const;
 
 export type MessageKind = keyof typeof protocol.kinds;
 
@@ -53,16 +61,17 @@ export interface Message {
   readonly descriptor: number;
 }
 
-interface Contents {
+export interface Contents {
   readonly value?: number;
+  readonly index?: number;
   readonly payload?: Uint8Array;
   readonly descriptors?: readonly [number, number?];
 }
 
 /** 0 or -errno: -EPIPE and -ECONNRESET when the other end is closed. */
 export function sendMessage(addon: Addon, socket: number, kind: MessageKind, contents: Contents = {}): number {
-  const { value = 0, payload = new Uint8Array(), descriptors = [noDescriptor] } = contents;
-  const header = Buffer.from(Uint32Array.of(protocol.magic, protocol.kinds[kind], value, 0, 0, 0).buffer);
+  const { value = 0, index = 0, payload = new Uint8Array(), descriptors = [noDescriptor] } = contents;
+  const header = Buffer.from(Uint32Array.of(protocol.magic, protocol.kinds[kind], value, 0, index, 0).buffer);
   const [first, second = noDescriptor] = descriptors;
   return addon.sendMessage(socket, payload.length === 0 ? header : Buffer.concat([header, payload]), first, second);
 }

@@ -18,6 +18,15 @@ export type StubRole =
       readonly keeper: number;
     }
   | {
+      /** `fence run` on the host. */
+      readonly name: "launcher";
+      readonly addon: number;
+      /** To the process that becomes bubblewrap. */
+      readonly socket: number;
+      /** To the front, which stays until the sandbox and this process are done. */
+      readonly life: number;
+    }
+  | {
       readonly name: "bridges";
       readonly addon: number;
       /** To the keeper. */
@@ -46,6 +55,8 @@ export function takeStubRole(environment: NodeJS.ProcessEnv): StubRole | null {
       return { name, addon: at(0) };
     case "set-up":
       return { name, addon: at(0), socket: at(1), keeper: at(2) };
+    case "launcher":
+      return { name, addon: at(0), socket: at(1), life: at(2) };
     case "bridges":
       return {
         name,

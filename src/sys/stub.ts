@@ -9,7 +9,15 @@ import { readFileSync } from "node:fs";
 import { bug, FenceError } from "../base/errors.ts";
 import type { Addon } from "./addon.ts";
 import { errnoName, systemError } from "./errno.ts";
-import { type MessageKind, noDescriptor, protocol, receiveMessage, sendMessage } from "./protocol.ts";
+import {
+  type Contents,
+  type MessageKind,
+  noDescriptor,
+  protocol,
+  reaperPlaces,
+  receiveMessage,
+  sendMessage,
+} from "./protocol.ts";
 
 const step = "hand-over";
 const eagain = -11;
@@ -31,11 +39,31 @@ export interface StepFailure {
 /** By the number that native/stub/protocol.h gives them. */
 const takenCalls = ["fcntl", "sendmsg", "clone", "pidfd_open"];
 
+/** Which process stays behind as the program's reaper. */
+export type Reaper =
+  | { readonly place: "none" }
+  /** P0 itself, as `--init` has it. */
+  | { readonly place: "alone" }
+  /** P0 itself, which tells the launcher through its descriptor `control`. */
+  | { readonly place: "inside"; readonly control: number }
+  /** P0 itself, on the host. */
+  | { readonly place: "front" };
+
+/** What the sandbox's maker is to inherit from the front. */
+export interface FrontEnds {
+  /** The number of the descriptor that leads to the front. */
+  readonly control: number;
+  /** The standard streams that the caller had closed; they are /dev/null now. */
+  readonly closedStreams: readonly number[];
+}
+
 interface Answer {
   readonly error: number;
   readonly received: number;
   /** What the error is of. */
   readonly call: string;
+  readonly index: number;
+  readonly step: number;
 }
 
 /** P0, which waits. */
@@ -73,7 +101,7 @@ export class WaitingProcess {
   takeDescriptor(descriptor: number, where: string): number {
     const step = "take-descriptor";
     const tried = `cannot take descriptor ${descriptor} of ${where}`;
-    const { error, received, call } = this.#ask("take", descriptor);
+    const { error, received, call } = this.#ask("take", { value: descriptor });
     if (error === 0 && received >= 0) return received;
     if (error === 0) throw systemError("FENCE_STUB", tried, "recvmsg", emfile, { step });
     if (call !== "fcntl" || error !== ebadf) {
@@ -87,13 +115,21 @@ export class WaitingProcess {
     });
   }
 
-  /** Which process is to become the program. `reaper`: P0 stays as the reaper of a child, which goes on in its place. */
-  refer(reaper: "reaper" | "no reaper"): void {
-    this.#hasReaper = reaper === "reaper";
-    const { error, received, call } = this.#ask("refer", this.#hasReaper ? 1 : 0);
+  /**
+   * Which process is to become the program. With a reaper P0 stays behind, and a child goes on in its place. The answer
+   * means something for a front alone.
+   */
+  refer(reaper: Reaper): FrontEnds {
+    this.#hasReaper = reaper.place !== "none";
+    const index = reaper.place === "inside" ? reaper.control : 0;
+    const answer = this.#ask("refer", { value: reaperPlaces[reaper.place], index });
+    const { error, received, call } = answer;
     if (error === 0 && received >= 0) {
       this.#pidfd = received;
-      return;
+      return {
+        control: answer.index,
+        closedStreams: [0, 1, 2].filter((stream) => (answer.step & (1 << stream)) !== 0),
+      };
     }
     const result = error === 0 ? emfile : -error;
     const step = this.#hasReaper ? "init" : "hand-over";
@@ -110,7 +146,7 @@ export class WaitingProcess {
    */
   rehearse(plan: Buffer, ruleset: number, attempts: Buffer): readonly number[] | StepFailure {
     const file = this.#sealed(plan);
-    this.#send("verify", plan.length, [file, ruleset], attempts);
+    this.#send("verify", { value: plan.length, descriptors: [file, ruleset], payload: attempts });
     this.#addon.closeDescriptor(file);
     const results: number[] = [];
     for (;;) {
@@ -140,7 +176,7 @@ export class WaitingProcess {
   /** Hands over the plan, and the ruleset or -1; P0 carries it out at once. */
   start(plan: Buffer, ruleset: number): void {
     const file = this.#sealed(plan);
-    this.#send("execPlan", plan.length, [file, ruleset]);
+    this.#send("execPlan", { value: plan.length, descriptors: [file, ruleset] });
     this.#addon.closeDescriptor(file);
   }
 
@@ -167,7 +203,7 @@ export class WaitingProcess {
   exit(status: number): void {
     if (this.#isProgram || this.#hasEnded) return;
     try {
-      this.#send("exit", status);
+      this.#send("exit", { value: status });
     } catch (error) {
       if (!this.#hasEnded) throw error;
     }
@@ -193,22 +229,25 @@ export class WaitingProcess {
     return { type: message.step, index: message.index, result: -message.error };
   }
 
+  /** The program is to inherit this descriptor, which stays the caller's too. Answers its number there. */
+  give(descriptor: number): number {
+    const { error, call, index } = this.#ask("give", { descriptors: [descriptor] });
+    if (error === 0) return index;
+    throw systemError("FENCE_STUB", "cannot pass a descriptor on", call, -error, { step });
+  }
+
   /** P0 answers with a descriptor or an error, which is positive. */
-  #ask(kind: "take" | "refer", value: number): Answer {
-    this.#send(kind, value);
+  #ask(kind: "take" | "refer" | "give", contents: Contents): Answer {
+    this.#send(kind, contents);
     const answer = this.#receive();
     if (answer === "closed") throw this.#ended("recvmsg", econnreset);
     if (answer.kind !== protocol.kinds.taken) throw bug(`the stub answered ${answer.kind} to ${kind}`);
-    return { error: answer.error, received: answer.descriptor, call: takenCalls[answer.value] ?? "sendmsg" };
+    const { error, descriptor: received, index, step } = answer;
+    return { error, received, call: takenCalls[answer.value] ?? "sendmsg", index, step };
   }
 
-  #send(
-    kind: MessageKind,
-    value: number,
-    descriptors: readonly [number, number?] = [noDescriptor],
-    payload: Uint8Array = new Uint8Array(),
-  ): void {
-    const result = sendMessage(this.#addon, this.#socket, kind, { value, descriptors, payload });
+  #send(kind: MessageKind, contents: Contents): void {
+    const result = sendMessage(this.#addon, this.#socket, kind, contents);
     if (result === epipe || result === econnreset) throw this.#ended("sendmsg", result);
     if (result < 0) {
       throw systemError("FENCE_EXEC_PLAN", "cannot send to the waiting process", "sendmsg", result, { step });

@@ -8,7 +8,9 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "../..");
-const sizes: Readonly<Record<string, number>> = { char: 1, uint8_t: 1, uint16_t: 2, uint32_t: 4, uint64_t: 8 };
+const sizes: Readonly<Record<string, number>> = {
+  ...{ char: 1, uint8_t: 1, uint16_t: 2, uint32_t: 4, int32_t: 4, uint64_t: 8 },
+};
 
 export interface CStruct {
   readonly sizeBytes: number;

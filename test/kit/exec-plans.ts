@@ -43,6 +43,12 @@ const processStep: fc.Arbitrary<ProcessStep> = fc.oneof(
   fc.record({ kind: fc.constant("chdir" as const), path: word }),
   fc.record({ kind: fc.constant("umask" as const), mask: fc.nat({ max: 0o777 }) }),
   fc.record({ kind: fc.constant("rlimit" as const), resource: fc.nat({ max: 15 }), soft: uint64, hard: uint64 }),
+  fc.record({
+    kind: fc.constant("stream" as const),
+    from: fc.option(fc.integer({ min: 3, max: 2 ** 31 - 1 })),
+    to: fc.nat({ max: 2 }),
+  }),
+  fc.record({ kind: fc.constant("signal-mask" as const), blocked: uint64 }),
   fc.constant({ kind: "drop-capabilities" } as const),
 );
 

@@ -175,6 +175,14 @@ export const wholePlans: fc.Arbitrary<Plan> = fc
       umask: fc.option(fc.stringMatching(/^0?[0-7]{1,3}$/)),
       rlimits: fc.dictionary(fc.constantFrom(...resourceLimits), limit, { maxKeys: 3 }),
       capabilities: fc.constantFrom("keep", "drop"),
+      launcher: fc.option(
+        fc.record({
+          control: fc.integer({ min: 3, max: 2 ** 20 }),
+          standardError: fc.option(fc.integer({ min: 3, max: 2 ** 20 })),
+          closedStreams: fc.uniqueArray(fc.nat({ max: 2 })),
+          blockedSignals: fc.uniqueArray(fc.integer({ min: 1, max: 64 }), { maxLength: 5 }),
+        }),
+      ),
       program: fc.array(word, { maxLength: 3 }),
     }),
     fc.nat(),

@@ -38,6 +38,7 @@ test("without options everything has its default", () => {
       seccomp: "default",
       init: false,
       verify: false,
+      launcher: null,
       program: { kind: "original", first: 2, argv: ["program"] },
     },
   });

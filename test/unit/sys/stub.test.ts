@@ -72,22 +72,43 @@ describe("a descriptor of the caller's", () => {
 
 describe("the process that becomes the program", () => {
   test.for([
-    ["no reaper", 0],
-    ["reaper", 1],
-  ] as const)("is referred to by a pidfd (%s)", ([reaper, value]) => {
+    [{ place: "none" }, 0],
+    [{ place: "alone" }, 1],
+    [{ place: "inside", control: 9 }, 2],
+    [{ place: "front" }, 3],
+  ] as const)("is referred to by a pidfd (%o)", ([reaper, value]) => {
     const { process, sent } = waiting([{ kind: protocol.kinds.taken, descriptor: 11 }]);
     process.refer(reaper);
     expect(sent).toEqual([{ kind: protocol.kinds.refer, value, descriptors: [-1, -1] }]);
-    expect(process).toMatchObject({ pidfd: 11, hasReaper: reaper === "reaper" });
+    expect(process.pidfd).toBe(11);
+    expect(process.hasReaper).toBe(reaper.place !== "none");
+  });
+
+  test("tells the front's descriptor, and which streams the caller had closed", () => {
+    const { process } = waiting([{ kind: protocol.kinds.taken, descriptor: 11, index: 7, step: 0b101 }]);
+    expect(process.refer({ place: "front" })).toEqual({ control: 7, closedStreams: [0, 2] });
+  });
+
+  test("takes a descriptor that the program is to inherit, and says its number there", () => {
+    const { process, sent } = waiting([{ kind: protocol.kinds.taken, index: 8 }]);
+    expect(process.give(30)).toBe(8);
+    expect(sent).toEqual([{ kind: protocol.kinds.give, value: 0, descriptors: [30, -1] }]);
+  });
+
+  test("names the call when it cannot take one", () => {
+    const { process } = waiting([{ kind: protocol.kinds.taken, error: 9 }]);
+    expect(failure(() => process.give(30)).message).toBe(
+      "cannot pass a descriptor on: fcntl: EBADF (bad file descriptor)",
+    );
   });
 
   test.for([
-    ["no reaper", 1, "sendmsg"],
-    ["reaper", 2, "clone"],
-    ["no reaper", 3, "pidfd_open"],
-  ] as const)("that cannot be referred to names the call (%s, %i)", ([reaper, value, syscall]) => {
+    ["none", 1, "sendmsg"],
+    ["alone", 2, "clone"],
+    ["none", 3, "pidfd_open"],
+  ] as const)("that cannot be referred to names the call (%s, %i)", ([place, value, syscall]) => {
     const { process } = waiting([{ kind: protocol.kinds.taken, error: 11, value }]);
-    expect(failure(() => process.refer(reaper)).message).toBe(
+    expect(failure(() => process.refer({ place })).message).toBe(
       `cannot refer to the program's own process: ${syscall}: EAGAIN (resource temporarily unavailable)`,
     );
   });

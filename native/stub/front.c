@@ -1,0 +1,46 @@
+/* The front of `fence run`: see front.h. */
+#include "front.h"
+
+#include "channel.h"
+#include "descriptor.h"
+#include "reaper.h"
+#include "sys.h"
+
+/* Returns a bit for each standard stream that was closed, or -errno. */
+static long open_closed_streams(void)
+{
+	long closed = 0;
+
+	for (int stream = 0; stream <= STDERR; stream++) {
+		long opened;
+
+		if (sys_fcntl(stream, F_GETFD, 0) >= 0)
+			continue;
+		opened = sys_open("/dev/null", O_RDWR); /* the lowest that is free: this one */
+		if (opened < 0)
+			return opened;
+		closed |= 1L << stream;
+	}
+	return closed;
+}
+
+long front_fork(const struct start *start, int life, int setup, int *control)
+{
+	struct reaper_ends ends = { .place = REAPER_FRONT, .life = life };
+	int pair[2], keep[2];
+	long result = channel_pair(pair);
+
+	if (result < 0)
+		return result;
+	ends.control = pair[0];
+	result = reaper_fork(start, &ends);
+	if (result < 0)
+		return result;
+	*control = pair[1];
+	keep[0] = setup;
+	keep[1] = pair[1];
+	result = descriptor_close_others(keep, sizeof(keep) / sizeof(keep[0]));
+	if (result >= 0)
+		result = sys_fcntl(pair[1], F_SETFD, 0);
+	return result < 0 ? result : open_closed_streams();
+}

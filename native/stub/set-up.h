@@ -1,0 +1,32 @@
+/*
+ * Starts the detached processes beside P0: the Node that sets up, and the keeper.
+ *
+ * Runs:     in P0, and in the children that become those processes.
+ * Promises: neither is a child of P0's, nor of the program's; both are in a session of their own. This process is not
+ *           readable by others from then on.
+ * Source:   docs/bootstrap.md; docs/launch.md for the launcher
+ */
+#ifndef FENCE_STUB_SET_UP_H
+#define FENCE_STUB_SET_UP_H
+
+#include "start.h"
+
+/* What the Node is for. */
+enum set_up_face {
+	SET_UP_BOOTSTRAP, /* `fence bootstrap`: it ends when the program runs, the keeper stays */
+	SET_UP_LAUNCHER,  /* `fence run`: it stays as long as the program, and there is no keeper */
+};
+
+/* What this process holds until it becomes the program. */
+struct own {
+	const struct start *start;
+	int setup; /* to the Node */
+	int life;  /* to whoever outlives the program's start: the keeper, or the launcher */
+};
+
+/* @file is the executable. Ends this process when it fails. */
+struct own set_up_start(const struct start *start, int file, enum set_up_face face);
+
+_Noreturn void set_up_die(const char *message);
+
+#endif
