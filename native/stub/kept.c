@@ -46,8 +46,8 @@ static long keep_listener(struct bridge_process *parts, int listener)
 	return 0;
 }
 
-/* The name in the payload within the directory: what it leads to now is what is removed in the end. */
-static long keep_socket_file(struct kept *kept, int directory, size_t length)
+/* The name in the payload within the directory, where a listener is about to be made. */
+static long keep_socket_place(struct kept *kept, int directory, size_t length)
 {
 	struct socket_file *file = &kept->files[kept->file_count];
 	struct statx found = { .stx_mask = 0 };
@@ -58,14 +58,31 @@ static long keep_socket_file(struct kept *kept, int directory, size_t length)
 	if (kept->file_count == MAX_LISTENERS || !is_path(length))
 		return -E2BIG;
 	result = sys_statx(directory, payload.path, &found);
-	if (result < 0)
+	if (result < 0 && result != -ENOENT)
 		return result;
 	file->directory = directory;
+	file->state = result < 0 ? SOCKET_FILE_COMING : SOCKET_FILE_OTHERS;
+	memcpy(file->name, payload.path, length);
+	kept->file_count++;
+	return 0;
+}
+
+/* The listener of that place is made: what is there now is what is removed in the end. */
+static long keep_socket_file(struct kept *kept, uint32_t place)
+{
+	struct socket_file *file = &kept->files[place < kept->file_count ? place : 0];
+	struct statx found = { .stx_mask = 0 };
+	long result;
+
+	if (place >= kept->file_count)
+		return -EINVAL;
+	result = sys_statx(file->directory, file->name, &found);
+	if (result < 0)
+		return result;
+	file->state = SOCKET_FILE_OURS;
 	file->inode = found.stx_ino;
 	file->device_major = found.stx_dev_major;
 	file->device_minor = found.stx_dev_minor;
-	memcpy(file->name, payload.path, length);
-	kept->file_count++;
 	return 0;
 }
 
@@ -98,9 +115,12 @@ static long keep(struct taking *taking, const struct delivery *delivery, uint32_
 	case MESSAGE_LISTENER:
 		*index = parts->listener_count;
 		return keep_listener(parts, delivery->descriptors[0]);
-	case MESSAGE_SOCKET_FILE:
+	case MESSAGE_SOCKET_PLACE:
 		*index = kept->file_count;
-		return keep_socket_file(kept, delivery->descriptors[0], delivery->payload_length);
+		return keep_socket_place(kept, delivery->descriptors[0], delivery->payload_length);
+	case MESSAGE_SOCKET_FILE:
+		*index = delivery->message.value;
+		return keep_socket_file(kept, delivery->message.value);
 	case MESSAGE_MAY_CONNECT:
 		*index = taking->targets++;
 		return may_connect(delivery->payload_length);
@@ -124,6 +144,20 @@ static long keep(struct taking *taking, const struct delivery *delivery, uint32_
 	}
 }
 
+/* A set-up that was killed may have made its socket without a word: then it is one of our user's where nothing was. */
+static int is_ours(const struct socket_file *file, const struct statx *found)
+{
+	switch (file->state) {
+	case SOCKET_FILE_OURS:
+		return found->stx_ino == file->inode && found->stx_dev_major == file->device_major &&
+		       found->stx_dev_minor == file->device_minor;
+	case SOCKET_FILE_COMING:
+		return (found->stx_mode & S_IFMT) == S_IFSOCK && found->stx_uid == sys_geteuid();
+	default:
+		return 0;
+	}
+}
+
 /* Removes our Unix sockets, unless something else has taken their places. */
 void kept_remove_files(struct kept *kept)
 {
@@ -131,8 +165,7 @@ void kept_remove_files(struct kept *kept)
 		const struct socket_file *file = &kept->files[i];
 		struct statx found = { .stx_mask = 0 };
 
-		if (sys_statx(file->directory, file->name, &found) >= 0 && found.stx_ino == file->inode &&
-		    found.stx_dev_major == file->device_major && found.stx_dev_minor == file->device_minor)
+		if (sys_statx(file->directory, file->name, &found) >= 0 && is_ours(file, &found))
 			(void)sys_unlink(file->directory, file->name); /* nobody is left to tell */
 	}
 	kept->file_count = 0;

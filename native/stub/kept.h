@@ -15,9 +15,17 @@
 
 #define MAX_PATH 108 /* of a Unix socket, with its NUL: unix(7) */
 
+/* Of the file of a Unix listener that is made only after the keeper has heard of its place. */
+enum socket_file_state {
+	SOCKET_FILE_OTHERS, /* something was there already: bind(2) is about to refuse it */
+	SOCKET_FILE_COMING, /* nothing was there */
+	SOCKET_FILE_OURS,   /* it is made */
+};
+
 /* By its directory, whose path others may change while the program runs. */
 struct socket_file {
 	int directory;
+	enum socket_file_state state;
 	uint32_t device_major;
 	uint32_t device_minor;
 	uint64_t inode;

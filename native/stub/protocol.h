@@ -31,7 +31,7 @@ enum message_kind {
 
 	/* From the set-up to the keeper, which answers only READY. EXIT: there is nothing to keep, nor to remove. */
 	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket */
-	MESSAGE_SOCKET_FILE = 17, /* descriptor: a directory; payload: the name of a Unix listener in it, to be removed at the end */
+	MESSAGE_SOCKET_FILE = 17, /* value: which place, from 0: the listener is made, its file is to be removed at the end */
 	MESSAGE_MAY_CONNECT = 18, /* payload: the path of a Unix target that the bridge process must be allowed to use */
 	MESSAGE_RELAY_PLAN = 19,  /* descriptor: a sealed memory file, what the bridge process is to do */
 	MESSAGE_RULESET = 20,	  /* descriptor: the Landlock ruleset of the bridge process */
@@ -42,6 +42,7 @@ enum message_kind {
 	MESSAGE_KEPT = 25,   /* the answer: error = 0, or of the first message that failed: its kind is step, its place among
 				its kind index */
 	MESSAGE_SERVE = 26,  /* the program has started */
+	MESSAGE_SOCKET_PLACE = 27, /* descriptor: a directory; payload: the name in it that a Unix listener is about to be given */
 
 	/* Towards the end. */
 	MESSAGE_PROGRAM_ENDED = 32, /* keeper to bridge process: daemons may still use the bridges */

@@ -27,6 +27,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef S_IFMT /* linux/stat.h leaves them to a libc, if there is one */
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#endif
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -200,6 +204,11 @@ static inline long sys_getpid(void)
 	return SYSCALL(__NR_getpid, 0);
 }
 
+static inline long sys_geteuid(void)
+{
+	return SYSCALL(__NR_geteuid, 0);
+}
+
 static inline long sys_pidfd_open(long pid)
 {
 	return SYSCALL(__NR_pidfd_open, pid, 0);
@@ -274,7 +283,7 @@ static inline long sys_signal_descriptor(uint64_t signals)
 /* Of the file itself, a symbolic link included. */
 static inline long sys_statx(int directory, const char *name, struct statx *found)
 {
-	return SYSCALL(__NR_statx, directory, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO, found);
+	return SYSCALL(__NR_statx, directory, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_UID | STATX_INO, found);
 }
 
 static inline long sys_unlink(int directory, const char *name)

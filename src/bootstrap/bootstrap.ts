@@ -98,7 +98,7 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
   const { addon, waiting, keeper, messages } = context;
   const { report, isDebugging } = reporting;
   waiting.refer(reaperOf(request));
-  const bridges = openBridges(addon, request.bridges);
+  const bridges = openExpected(context, request);
   try {
     keeper.hold(heldListeners(bridges));
     const ruleset = makeRuleset(addon, request.landlock, request.bridges, () => waiting.pid);
@@ -185,6 +185,17 @@ function verify(
 function forgetArguments(addon: Addon): void {
   addon.wipeEnvironment();
   process.title = "fence: set-up"; // libuv writes it over the arguments
+}
+
+/** The keeper knows where Unix listeners will be before they are there: this process may be killed at any moment. */
+function openExpected({ addon, keeper }: BootstrapContext, { bridges }: BootstrapRequest): OpenBridge[] {
+  try {
+    keeper.expect(bridges.flatMap(({ listen }) => (listen.kind === "unix" ? [listen.path] : [])));
+    return openBridges(addon, bridges);
+  } catch (error) {
+    keeper.dismiss();
+    throw error;
+  }
 }
 
 function heldListeners(bridges: readonly OpenBridge[]): KeptListeners {

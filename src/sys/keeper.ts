@@ -45,13 +45,21 @@ const eacces = -13;
 export class Keeper {
   readonly #addon: Addon;
   #socket: number;
+  /** By path: its number, or the -errno of its directory. */
+  readonly #places = new Map<string, number>();
+  #placeCount = 0;
 
   constructor(addon: Addon, socket: number) {
     this.#addon = addon;
     this.#socket = socket;
   }
 
-  /** As soon as they are open: if this process is killed, the keeper removes the files. Throws FENCE_BRIDGE. */
+  /** Unix listeners are about to be made there: if this process is killed, the keeper removes them. Throws FENCE_BRIDGE. */
+  expect(paths: readonly string[]): void {
+    for (const path of paths) this.#places.set(path, this.#sendPlace(path));
+  }
+
+  /** As soon as they are open, the files at expected places. Throws FENCE_BRIDGE. */
   hold({ descriptors, socketFiles }: KeptListeners): void {
     for (const path of socketFiles) this.#holdFile(path);
     for (const listener of descriptors) this.#send("listener", { descriptors: [listener] });
@@ -85,12 +93,20 @@ export class Keeper {
     this.#socket = noDescriptor;
   }
 
-  /** By its directory's descriptor: later the program may lead the path elsewhere. */
-  #holdFile(path: string): void {
+  /** By its directory's descriptor: later the program may lead the path elsewhere. Answers its number, or -errno. */
+  #sendPlace(path: string): number {
     const directory = this.#addon.openPath(Buffer.from(dirname(path)));
-    if (directory < 0) throw failure(`cannot open the directory of ${path}`, "open", directory);
-    this.#send("socketFile", { descriptors: [directory], payload: terminated(basename(path)) });
+    if (directory < 0) return directory; // what makes the listener has more to say about it
+    this.#send("socketPlace", { descriptors: [directory], payload: terminated(basename(path)) });
     this.#addon.closeDescriptor(directory);
+    return this.#placeCount++;
+  }
+
+  #holdFile(path: string): void {
+    const place = this.#places.get(path);
+    if (place === undefined) throw bug(`the keeper did not expect ${path}`);
+    if (place < 0) throw failure(`cannot open the directory of ${path}`, "open", place);
+    this.#send("socketFile", { value: place });
   }
 
   #sendFile(kind: MessageKind, bytes: Buffer, ...others: readonly number[]): void {

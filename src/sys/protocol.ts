@@ -34,6 +34,7 @@ export const protocol = {
     ready: 24,
     kept: 25,
     serve: 26,
+    socketPlace: 27,
     programEnded: 32,
     drain: 33,
     signal: 48,

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { forbiddenRead, type Scenario, type Site } from "../kit/faults.ts";
+import { forbiddenRead, runWithFault, type Scenario, type Site } from "../kit/faults.ts";
 import { casesOf, killsAtAnyTime, sweep } from "../kit/faults-sweep.ts";
 import { requires } from "../kit/requires.ts";
 
@@ -64,6 +64,19 @@ describe("a system call that fails, or a process that is killed at it,", { timeo
       expect(await sweep(scenario, cases)).toEqual([]);
     },
   );
+
+  test("at each call from making a Unix socket to telling the keeper, the socket is removed", async () => {
+    const { sites } = await runWithFault(plain, { kind: "none" });
+    const ofSetUp = sites.filter(({ role }) => role === "setup-script");
+    const made = ofSetUp.findIndex(({ call }) => call === "bind");
+    const told = ofSetUp.findIndex(({ call }, at) => at > made && call === "sendmsg");
+    const between = ofSetUp.slice(made, told + 1);
+    expect(between.map(({ call }) => call)).toEqual(expect.arrayContaining(["bind", "listen", "sendmsg"]));
+    for (const site of between) {
+      const outcome = await runWithFault(plain, { kind: "kill", site });
+      expect(outcome, `${site.call} ${site.occurrence}`).toMatchObject({ injected: true, exit: 125, file: false });
+    }
+  });
 
   test("whenever it is killed, leaves nothing behind, and no program without its restrictions", async () => {
     const times = Array.from(

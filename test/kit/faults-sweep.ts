@@ -269,9 +269,8 @@ function isLost({ role, call, occurrence }: Site): boolean {
 function wrongOfKill({ fault }: Case, outcome: FaultOutcome): readonly string[] {
   if (fault.kind === "fail") return [];
   const role = fault.kind === "kill" ? fault.site.role : fault.role;
-  // The keeper alone removes the sockets, and who is killed between bind(2) and telling the keeper cannot.
-  const mayLeaveFile = role === "keeper" || role.startsWith("setup");
-  const always = [...wrongOfEnd(outcome), ...check(!outcome.file || mayLeaveFile, "leaves its socket")];
+  // The keeper alone removes the sockets of others that were killed.
+  const always = [...wrongOfEnd(outcome), ...check(!outcome.file || role === "keeper", "leaves its socket")];
   if (outcome.started) return [...always, ...wrongOfProtection(outcome)];
   // Of a child the reaper dies as it did.
   const isOwn = (role === "p0" || role === "child") && outcome.injected;

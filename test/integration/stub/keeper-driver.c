@@ -11,7 +11,7 @@
 
 #define MESSAGES 40
 #define KINDS_FROM (MESSAGE_LISTENER - 2)
-#define KINDS 14
+#define KINDS 15
 
 static uint64_t state;
 
@@ -54,7 +54,7 @@ static void send_random(int socket)
 	struct sys_message packet = { .parts = parts, .part_count = 2 };
 
 	fill(bytes, length);
-	head.value = (uint32_t)random_number(&state);
+	head.value = (uint32_t)(random_below(&state, 2) == 0 ? random_below(&state, 4) : random_number(&state));
 	if (random_below(&state, 30) == 0)
 		head.magic ^= 1;
 	if (random_below(&state, 30) == 0)

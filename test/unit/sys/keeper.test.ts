@@ -58,11 +58,13 @@ const bridges: KeptBridges = {
 
 test("the keeper gets everything, then is asked whether that was all right", () => {
   const { keeper: door, sent, closed, files } = keeper();
+  door.expect(["/run/listen"]);
   door.hold(listeners);
   door.keep({ ...bridges, hasReaper: true });
   const plain = { value: 0, descriptors: [], payload: "" };
   expect(sent).toEqual([
-    { ...plain, kind: "socketFile", descriptors: [90], payload: "listen\0" },
+    { ...plain, kind: "socketPlace", descriptors: [90], payload: "listen\0" },
+    { ...plain, kind: "socketFile", value: 0 },
     { ...plain, kind: "listener", descriptors: [10] },
     { ...plain, kind: "listener", descriptors: [11] },
     { ...plain, kind: "mayConnect", payload: "/run/target\0" },
@@ -75,6 +77,15 @@ test("the keeper gets everything, then is asked whether that was all right", () 
   ]);
   expect(files).toEqual(["the plan", "the end"]);
   expect(closed, "what it has opened itself").toEqual([90, 100, 101]);
+});
+
+test("a directory that cannot be opened is an error once a listener was made in it all the same", () => {
+  const { keeper: door, sent } = keeper();
+  door.expect(["/gone/listen", "/run/listen"]);
+  door.hold(listeners);
+  expect(sent.find(({ kind }) => kind === "socketFile")).toMatchObject({ value: 0 });
+  const error = failure(() => door.hold({ descriptors: [], socketFiles: ["/gone/listen"] }));
+  expect(error.details).toMatchObject({ syscall: "open", errno: "ENOENT" });
 });
 
 test("what there is none of is not sent", () => {
