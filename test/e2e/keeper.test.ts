@@ -309,7 +309,7 @@ describe("at the end", () => {
     const client = sandbox.client();
     await once(client, "data");
     const { pid } = sandbox.process("bridge");
-    client.write("x".repeat(100_000));
+    await new Promise((resolve) => client.write("x".repeat(100_000), resolve)); // to its kernel
     kill(sandbox.process("keeper").pid, "SIGKILL");
     expect((await received.promise).length).toBe(100_000);
     await ended(pid);

@@ -69,7 +69,7 @@ export async function unstartedSandbox(options: KeptOptions = {}): Promise<KeptS
 export class KeptSandbox {
   /** Where the bridge listens is `listener` in it, what it connects to `target`. */
   readonly shared: string;
-  /** Settles when the sandbox is empty. */
+  /** Settles when the sandbox is empty: bwrap's PID 1, which waits for all others, has its standard streams until then. */
   readonly ended: Promise<Pick<Outcome, "status" | "signal" | "stderr">>;
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
