@@ -5,8 +5,9 @@
  * Promises: variables that nobody names keep their bytes; what the user sets is never repaired or overridden.
  * Source:   docs/environment.md
  */
+import type { Variable } from "../base/option-values.ts";
 import type { EnvironmentStep } from "../plan/exec-plan.ts";
-import { type BootstrapRequest, proxyListeners, type Variable } from "./request.ts";
+import { type BootstrapRequest, proxyListeners } from "./request.ts";
 
 /** What a path is to the program, under the restrictions that it will have. */
 export interface PathFacts {

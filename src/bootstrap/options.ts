@@ -6,9 +6,17 @@
  *           variable.
  * Source:   docs/options.md
  */
+import { type GivenOptions as Given, splitCommandLine } from "../base/command-line.ts";
 import { FenceError } from "../base/errors.ts";
-import { wordHint } from "../base/nearest-word.ts";
-import { quoted } from "../base/quote.ts";
+import {
+  integer,
+  maxDescriptor,
+  oneOf,
+  refuseOtherBytes,
+  usage,
+  variable,
+  variableName,
+} from "../base/option-values.ts";
 import { type Address, parseAddress, parseBridge } from "../bridge/address.ts";
 import {
   type AccessWord,
@@ -20,7 +28,7 @@ import {
 } from "../landlock/options.ts";
 import type { QuietRequest } from "../landlock/request.ts";
 import { pathMismatch } from "../plan/schema.ts";
-import { type GivenOptions, type OptionName, splitCommandLine } from "./command-line.ts";
+import { bootstrapOptions, type OptionName } from "./command-line.ts";
 import {
   type BootstrapRequest,
   defaultNoProxy,
@@ -31,14 +39,12 @@ import {
   landlockModes,
   networkRequest,
   seccompModes,
-  type Variable,
 } from "./request.ts";
 
 /** These speak of fence's own reports, and may stand beside a plan. */
 const besidePlan: readonly OptionName[] = ["plan", "plan-fd", "status-fd", "debug", "help"];
 
-/** The kernel's own default limit is the same, proc(5): /proc/sys/fs/nr_open. */
-export const maxDescriptor = 2 ** 20;
+type GivenOptions = Given<OptionName>;
 
 const networkNames = {
   httpProxy: "--http-proxy",
@@ -64,7 +70,7 @@ export interface BootstrapCommand {
 
 /** `args` are what follows `bootstrap`; `firstIndex` is the index of args[0] among P0's own arguments. */
 export function parseBootstrap(args: readonly string[], firstIndex: number): BootstrapCommand {
-  const { given, programAt } = splitCommandLine(args);
+  const { given, restAt: programAt } = splitCommandLine(args, bootstrapOptions);
   refuseOtherBytes(given);
   const plan = planSource(given);
   const directory = given.once("chdir");
@@ -103,13 +109,6 @@ function environment(given: GivenOptions): EnvironmentRequest {
     allProxy: !given.has("no-all-proxy"),
   };
   return environmentRequest(request, { set: "--env", unset: "--unset-env" });
-}
-
-/** U+FFFD is what Node makes of bytes that are not UTF-8: the value that was meant is lost. */
-function refuseOtherBytes(given: GivenOptions): void {
-  const lost = given.all.find(({ value }) => value.includes("\uFFFD"));
-  if (lost === undefined) return;
-  throw new FenceError("FENCE_USAGE", `--${lost.name} must be valid UTF-8 without U+FFFD, got other bytes`);
 }
 
 function planSource(given: GivenOptions): PlanSource {
@@ -169,22 +168,6 @@ function landlock(given: GivenOptions): LandlockAnswer {
   return landlockAnswer({ mode, request, ignoreMissing: given.has("ignore-missing") }, names);
 }
 
-function variable(assignment: string): Variable {
-  const equals = assignment.indexOf("=");
-  // Without the word that was given: it may be a secret.
-  if (equals === -1) throw new FenceError("FENCE_USAGE", "--env must be NAME=VALUE, got a word without =");
-  if (equals === 0) throw new FenceError("FENCE_USAGE", "--env must be NAME=VALUE, got an empty NAME");
-  return { name: assignment.slice(0, equals), value: assignment.slice(equals + 1) };
-}
-
-export function variableName(name: string, where: string): string {
-  const equals = name.indexOf("=");
-  // Without what follows the =: it may be a secret.
-  if (equals !== -1) throw usage(where, "the name of a variable", `${name.slice(0, equals)}=…`);
-  if (name === "") throw usage(where, "the name of a variable", name);
-  return name;
-}
-
 /** Paths start with a slash, ports with a digit, and the rest has to be a scope. */
 function quietRequest(values: readonly string[]): QuietRequest {
   const paths = values.filter((value) => value.startsWith("/"));
@@ -205,21 +188,4 @@ function absolute(path: string, where: string): string {
   const expected = pathMismatch(path);
   if (expected === null) return path;
   throw usage(where, expected, path);
-}
-
-function integer(value: string, low: number, high: number, where: string): number {
-  if (/^(?:0|[1-9]\d{0,6})$/.test(value) && Number(value) >= low && Number(value) <= high) return Number(value);
-  throw usage(where, `an integer from ${low} to ${high}`, value);
-}
-
-function oneOf<const W extends string>(value: string, words: readonly W[], where: string): W {
-  const found = words.find((candidate) => candidate === value);
-  if (found !== undefined) return found;
-  throw new FenceError("FENCE_USAGE", `${where} must be ${words.join(" or ")}, got ${quoted(value)}`, {
-    hint: wordHint(value, words),
-  });
-}
-
-function usage(where: string, expected: string, got: string): FenceError {
-  return new FenceError("FENCE_USAGE", `${where} must be ${expected}, got ${quoted(got)}`);
 }

@@ -5,6 +5,7 @@
  * Promises: an absent key means what the absent option means.
  * Source:   docs/plan.md
  */
+import { maxDescriptor, variableName } from "../base/option-values.ts";
 import { addressPattern, parseAddress } from "../bridge/address.ts";
 import { maxBridges } from "../bridge/bridge-set.ts";
 import { accessWords, logWords, scopeWords } from "../landlock/options.ts";
@@ -29,7 +30,6 @@ import {
   textAs,
   word,
 } from "../plan/schema.ts";
-import { maxDescriptor, variableName } from "./options.ts";
 import { defaultNoProxy, landlockModes, seccompModes } from "./request.ts";
 import { resourceLimits } from "./resource-limits.ts";
 

@@ -5,17 +5,13 @@
  * Promises: options and plans make the same requests: nothing after the parsers knows which it was.
  */
 import { FenceError } from "../base/errors.ts";
+import { refuseSetAndUnset, type Variable } from "../base/option-values.ts";
 import { quoted } from "../base/quote.ts";
 import type { Address, BridgeAddresses } from "../bridge/address.ts";
 import { refuseConflicts, refuseNetworks } from "../bridge/bridge-set.ts";
 import type { RulesetRequest } from "../landlock/request.ts";
 import type { LandlockMode } from "../landlock/ruleset.ts";
 import type { ProcessStep } from "../plan/exec-plan.ts";
-
-export interface Variable {
-  readonly name: string;
-  readonly value: string;
-}
 
 export interface EnvironmentRequest {
   readonly clear: boolean;
@@ -118,12 +114,8 @@ interface NamedVariables {
 
 /** A variable that is both set and removed is a contradiction. Throws FENCE_USAGE. */
 export function environmentRequest(request: EnvironmentRequest, names: NamedVariables): EnvironmentRequest {
-  const set = new Set(request.set.map(({ name }) => name));
-  const both = request.unset.find((name) => set.has(name));
-  if (both === undefined) return request;
-  throw new FenceError("FENCE_USAGE", `${names.set} and ${names.unset} both name the variable ${quoted(both)}`, {
-    hint: `${names.set} alone replaces an inherited value`,
-  });
+  refuseSetAndUnset(request.set, request.unset, names);
+  return request;
 }
 
 /** What the user knows the parts of a LandlockAnswer by. */
