@@ -3,31 +3,9 @@
  *
  * Runs:     host. Pure: types alone.
  * Promises: the order of a list is the order of mounting; what comes later lies over what came before.
- * Source:   bwrap(1)
+ * Source:   bwrap(1); docs/mounts.md
  */
 import type { HostPath, SandboxPath } from "../base/paths.ts";
-
-/** What the planner asks the host about. Fixtures of other hosts answer the same questions in tests. */
-export interface HostView {
-  /** lstat(2): of the path itself, not of what a symlink leads to. null: there is nothing, or it cannot be reached. */
-  readonly entry: (path: string) => HostEntry | null;
-  /** Names in a directory, sorted; null: it cannot be read. */
-  readonly names: (directory: string) => readonly string[] | null;
-  /** Of /proc/self/mountinfo: where something is mounted. */
-  readonly mountPoints: readonly string[];
-}
-
-export type HostEntry =
-  | { readonly type: "symlink"; readonly target: string }
-  | {
-      readonly type: "file" | "directory" | "socket" | "device" | "fifo";
-      readonly uid: number;
-      /** Permission bits, stat(2). */
-      readonly mode: number;
-      /** st_dev and st_ino: the names of a multicall binary may be one file. */
-      readonly device: number;
-      readonly inode: number;
-    };
 
 /** What else decides where things are. */
 export interface HostFacts {
@@ -73,14 +51,17 @@ export interface PlannedMount {
   readonly because: string;
 }
 
-/** In the order of mounting. */
+/**
+ * Why something is mounted, and who wins where two want the same path: the later phase. Between a path and one below it
+ * the narrower wins, whatever its phase: mounting goes from parents to children (docs/mounts.md).
+ */
 export const mountPhases = [
   "base",
   "devices",
   "temporary",
   "resolver",
-  "writable",
   "rebind",
+  "writable",
   "deny-read",
   "mask",
   "decoy",
@@ -88,8 +69,8 @@ export const mountPhases = [
   "deny-write",
   "deny-exec",
   "restore",
-  "sockets",
   "bootstrap",
+  "sockets",
 ] as const;
 export type MountPhase = (typeof mountPhases)[number];
 
@@ -112,6 +93,13 @@ export interface MountPlan {
   readonly notes: readonly PlanNote[];
   /** Where the host's bridge sockets are in the sandbox, in the order of HostFacts.bridgeSockets. */
   readonly bridgeSockets: readonly SandboxPath[];
-  /** Directories on the host that mounting would leave behind unless they are removed; see docs/mounts.md. */
+  /** Unix sockets of the host that the policy shows: for rules that resolve them, Landlock ABI 9. */
+  readonly allowedSockets: readonly SandboxPath[];
+  /**
+   * Directories that must be made on the host before mounting, since the host's own directory is shown there, and removed
+   * at the end: parents first. prepare() makes and removes them.
+   */
   readonly leftBehind: readonly HostPath[];
+  /** Paths that are to stay as they are, do not exist and could be made by the program: whether they were is seen at its end. */
+  readonly unprotected: readonly HostPath[];
 }
