@@ -17,6 +17,7 @@ import { runBridge } from "./bridge/run-bridge.ts";
 import { errorText } from "./cli/error-text.ts";
 import { bootstrapHelp, bridgeHelp, generalHelp } from "./cli/help.ts";
 import { type Addon, loadAddon } from "./sys/addon.ts";
+import { Front } from "./sys/front.ts";
 import { Keeper } from "./sys/keeper.ts";
 import { Messages } from "./sys/messages.ts";
 import { WaitingProcess } from "./sys/stub.ts";
@@ -47,6 +48,8 @@ async function main(): Promise<number> {
       return runBridgeProcess(role);
     case "set-up":
       return runBootstrap(role, args);
+    case "launcher":
+      return runLauncher(role, command === "run" ? args : process.argv.slice(ownArguments));
     default:
       return runCommand(role, command, args);
   }
@@ -98,6 +101,24 @@ async function runBootstrap(role: Extract<StubRole, { name: "set-up" }>, args: r
     const error = asFenceError(thrown);
     if (!waiting.hasEnded) messages.write(errorText(error));
     waiting.exit(error.exitStatus);
+    return error.exitStatus;
+  }
+}
+
+async function runLauncher(role: Extract<StubRole, { name: "launcher" }>, args: readonly string[]): Promise<number> {
+  const addon = addonOf(role);
+  addon.cancelAlarm();
+  const waiting = new WaitingProcess(addon, role.socket);
+  const front = new Front(addon, role.life);
+  try {
+    const { launch } = await import("./launcher/launch.ts");
+    await launch({ addon, waiting, front, messages }, args);
+    return 0;
+  } catch (thrown) {
+    const error = asFenceError(thrown);
+    messages.write(errorText(error));
+    waiting.exit(error.exitStatus);
+    front.exit(error.exitStatus);
     return error.exitStatus;
   }
 }

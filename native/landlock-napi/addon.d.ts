@@ -7,7 +7,7 @@ import type { Relay } from "./relay/relay.js";
 
 /** Sealed files and descriptors over a socket: what the bootstrap hands to the stub. */
 export interface Handover {
-  /** A memory file with these bytes that refuses every change. */
+  /** A memory file with these bytes that refuses every change; it is read from its start. */
   sealedFile(bytes: Buffer): number;
   /** One message with up to two descriptors; -1 stands for none. */
   sendMessage(socket: number, bytes: Buffer, first: number, second: number): number;

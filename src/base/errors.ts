@@ -25,6 +25,8 @@ export const errorCodes = {
   FENCE_EXEC_PLAN: { exit: 125, says: "The exec plan cannot be made, passed on or carried out." },
   FENCE_BRIDGE: { exit: 125, says: "A bridge failed while it was running." },
   FENCE_STATUS: { exit: 125, says: "The status descriptor cannot be written." },
+  FENCE_BWRAP: { exit: 125, says: "bubblewrap cannot make the sandbox." },
+  FENCE_LAUNCH: { exit: 125, says: "The launcher cannot start or follow its sandbox." },
   FENCE_MOUNTS: { exit: 125, says: "What the policy asks to be mounted cannot be mounted so." },
   FENCE_PROGRAM_CANNOT_RUN: { exit: 126, says: "The program exists but cannot be executed." },
   FENCE_PROGRAM_NOT_FOUND: { exit: 127, says: "The program does not exist inside the sandbox." },

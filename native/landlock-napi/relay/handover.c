@@ -22,10 +22,13 @@
 #define MAX_DESCRIPTORS 4
 #define SEAL_ATTEMPTS 10
 
+/* Without moving the file's position: whoever gets the descriptor reads from the start. */
 static int write_all(int fd, const char *bytes, size_t length)
 {
+	off_t at = 0;
+
 	while (length > 0) {
-		ssize_t written = write(fd, bytes, length);
+		ssize_t written = pwrite(fd, bytes, length, at);
 
 		if (written < 0) {
 			if (errno == EINTR)
@@ -33,6 +36,7 @@ static int write_all(int fd, const char *bytes, size_t length)
 			return -errno;
 		}
 		bytes += written;
+		at += written;
 		length -= (size_t)written;
 	}
 	return 0;

@@ -1,0 +1,174 @@
+/**
+ * Starts bubblewrap in the front's child, and knows how it went.
+ *
+ * Runs:     host, in the launcher.
+ * Promises: nothing of the plan stands in anybody's arguments or environment; bubblewrap inherits what it is given here and
+ *           nothing else; the program inherits nothing of it but its standard streams.
+ * Source:   docs/launch.md
+ */
+import { readFileSync } from "node:fs";
+import { Socket } from "node:net";
+import { buildId } from "../base/build.ts";
+import { bug, FenceError } from "../base/errors.ts";
+import { type ArgumentStep, execPlan, type ProcessStep } from "../plan/exec-plan.ts";
+import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
+import type { Json } from "../plan/schema.ts";
+import type { Addon } from "../sys/addon.ts";
+import { systemError } from "../sys/errno.ts";
+import type { FrontEnds, WaitingProcess } from "../sys/stub.ts";
+import type { InheritedDescriptors } from "./inside-plan.ts";
+
+const step = "start-sandbox";
+/** bwrap must outlive them; the program finds its own mask again. SIGINT, SIGQUIT, SIGTSTP. */
+const heldSignals = [2, 3, 20];
+const standardError = 2;
+/** What bwrap and the bootstrap may say before it is cut. */
+const maxMessageBytes = 64 << 10;
+
+/** What `start()` runs, without its descriptors. */
+export interface SandboxMaker {
+  /** bubblewrap, or fence itself where there are no namespaces. */
+  readonly path: string;
+  /** Argument 0 and what follows, where descriptors are known by their numbers. */
+  readonly argv: (planFd: number, statusFd: number) => readonly string[];
+}
+
+/** The front's child before it becomes bubblewrap: descriptors are given to it, then it starts. */
+export class Sandbox {
+  readonly #addon: Addon;
+  readonly #waiting: WaitingProcess;
+  readonly #front: FrontEnds;
+  readonly #standardError: number | null;
+  readonly #messages: Reading;
+  readonly #status: Reading;
+  readonly #messagesFd: number;
+  readonly #statusFd: number;
+
+  /** From here on the process that waits is a child of the front. `error` is this process's copy of standard error. */
+  constructor(addon: Addon, waiting: WaitingProcess, error: number) {
+    this.#addon = addon;
+    this.#waiting = waiting;
+    this.#front = waiting.refer({ place: "front" });
+    this.#standardError = this.#front.closedStreams.includes(standardError) ? null : waiting.give(error);
+    [this.#messages, this.#messagesFd] = this.#pipe();
+    [this.#status, this.#statusFd] = this.#pipe();
+  }
+
+  /** A descriptor that bubblewrap inherits. Answers its number there. Throws FENCE_STUB. */
+  give(descriptor: number): number {
+    return this.#waiting.give(descriptor);
+  }
+
+  /** The same for bytes, as a sealed file. */
+  giveBytes(bytes: Buffer, what: string): number {
+    const file = this.#addon.sealedFile(bytes);
+    if (file < 0)
+      throw systemError("FENCE_LAUNCH", `cannot make the memory file of ${what}`, "memfd_create", file, { step });
+    try {
+      return this.#waiting.give(file);
+    } finally {
+      this.#addon.closeDescriptor(file);
+    }
+  }
+
+  get inherited(): InheritedDescriptors {
+    const { control, closedStreams } = this.#front;
+    return { control, closedStreams, standardError: this.#standardError };
+  }
+
+  /** Those that the caller had blocked: the child has its mask, proc_pid_status(5). */
+  blockedSignals(): readonly number[] {
+    const status = readFileSync(`/proc/${this.#waiting.pid}/status`, "latin1");
+    const [, digits] = /^SigBlk:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+    if (digits === undefined) throw bug("the kernel does not say which signals are blocked");
+    const mask = BigInt(`0x${digits}`);
+    return Array.from({ length: 64 }, (_, i) => i + 1).filter((signal) => (mask >> BigInt(signal - 1)) & 1n);
+  }
+
+  /** Settles when the child has become bubblewrap. Throws FENCE_BWRAP when it cannot. */
+  async start(maker: SandboxMaker, plan: Json): Promise<void> {
+    const planFd = this.giveBytes(Buffer.from(JSON.stringify(plan)), "the plan");
+    const blocked = [...new Set([...this.blockedSignals(), ...heldSignals])];
+    const [first, ...rest] = maker.argv(planFd, this.#statusFd).map((value): ArgumentStep => ({ kind: "arg", value }));
+    if (first === undefined) throw bug("bubblewrap has no argument 0");
+    const process: readonly ProcessStep[] = [
+      { kind: "stream", from: this.#messagesFd, to: standardError },
+      { kind: "signal-mask", blocked: blocked.reduce((mask, signal) => mask | (1n << BigInt(signal - 1)), 0n) },
+    ];
+    const steps = execPlan(buildId)
+      .environment([{ kind: "clear-env" }])
+      .arguments([first, ...rest])
+      .process(process)
+      .landlock({ restricts: false, flags: 0 })
+      .seccomp(new Uint8Array())
+      .program({ kind: "exec", path: maker.path });
+    this.#waiting.start(encodeExecPlan(steps), -1);
+    const failure = await this.#waiting.started();
+    if (failure === null) return;
+    throw systemError("FENCE_BWRAP", `cannot execute ${maker.path}`, "execve", failure.result, {
+      step,
+      path: maker.path,
+      hint: "install bubblewrap, or repair it; fence check says what else is missing",
+    });
+  }
+
+  /** What bubblewrap and the bootstrap have said, at most some KB; whole when the sandbox has ended. */
+  get messages(): Promise<string> {
+    return this.#messages.whole;
+  }
+
+  /** The lines of the bootstrap's report, as they come. */
+  onStatus(line: (text: string) => void): void {
+    this.#status.lines = line;
+  }
+
+  get statusEnded(): Promise<string> {
+    return this.#status.whole;
+  }
+
+  /** The reading end here, the number of the writing end there. */
+  #pipe(): [Reading, number] {
+    const ends = new Int32Array(2);
+    const result = this.#addon.pipe(ends);
+    if (result < 0) throw systemError("FENCE_LAUNCH", "cannot make a pipe", "pipe2", result, { step });
+    const [read = -1, write = -1] = ends;
+    try {
+      return [new Reading(read), this.#waiting.give(write)];
+    } finally {
+      this.#addon.closeDescriptor(write);
+    }
+  }
+}
+
+/** The text of a pipe, bounded: what the sandbox writes is not to fill the launcher's memory. */
+class Reading {
+  readonly whole: Promise<string>;
+  lines: (text: string) => void = () => {};
+
+  constructor(fd: number) {
+    const socket = new Socket({ fd, readable: true, writable: false });
+    socket.unref();
+    this.whole = this.#read(socket);
+  }
+
+  async #read(socket: Socket): Promise<string> {
+    let text = "";
+    let line = "";
+    for await (const chunk of socket.setEncoding("utf8")) {
+      if (text.length < maxMessageBytes) text += chunk;
+      const [last = "", ...earlier] = `${line}${chunk}`.split("\n").toReversed();
+      for (const whole of earlier.toReversed()) this.lines(whole);
+      line = last.length > maxMessageBytes ? "" : last;
+    }
+    return text;
+  }
+}
+
+/** The status report's lines are read by whoever asked for them; a line that is none is our mistake. */
+export function parseReport(line: string): { readonly event: string; readonly [key: string]: unknown } {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    throw new FenceError("FENCE_LAUNCH", "the sandbox sent a report that is none", { step, cause });
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The door to the front, the process that `fence run` started: it waits for bubblewrap, and for this process.
+ *
+ * Runs:     host, in the launcher.
+ * Promises: the front ends when this process has answered, or has ended.
+ * Source:   docs/launch.md; native/stub/reaper.c speaks the other end
+ */
+import { constants } from "node:os";
+import { bug } from "../base/errors.ts";
+import type { Addon } from "./addon.ts";
+import { systemError } from "./errno.ts";
+import { protocol, receiveMessage, sendMessage } from "./protocol.ts";
+
+/** How the sandbox ended. */
+export interface SandboxEnd {
+  /** Whether the sandbox told it of its program; else it is bubblewrap's own end, or that of what was to become it. */
+  readonly ofProgram: boolean;
+  /** As wait(2) tells it; one of the two is null. */
+  readonly exit: number | null;
+  readonly signal: number | null;
+}
+
+export class Front {
+  readonly #addon: Addon;
+  readonly #life: number;
+
+  constructor(addon: Addon, life: number) {
+    this.#addon = addon;
+    this.#life = life;
+  }
+
+  /** Settles when nothing of the sandbox runs any more; "gone": the front was killed, and the sandbox with it. */
+  ended(): Promise<SandboxEnd | "gone"> {
+    return new Promise((resolve, reject) => {
+      const watch = this.#addon.watch(
+        this.#life,
+        () => {
+          this.#addon.unwatch(watch);
+          const message = receiveMessage(this.#addon, this.#life);
+          if (typeof message !== "object") resolve("gone");
+          else if (message.kind === protocol.kinds.drain) resolve(sandboxEnd(message.value, message.index === 1));
+          else reject(bug(`the front said ${message.kind}`));
+        },
+        true,
+      );
+      if (watch < 0) reject(systemError("FENCE_LAUNCH", "cannot watch the front", "epoll_ctl", watch, {}));
+    });
+  }
+
+  /** The front ends with this status instead of the sandbox's. */
+  exit(status: number): void {
+    sendMessage(this.#addon, this.#life, "exit", { value: status }); // if it is gone, so is whoever waited for it
+  }
+}
+
+function sandboxEnd(status: number, ofProgram: boolean): SandboxEnd {
+  const signal = status & 0x7f;
+  return signal === 0 ? { ofProgram, exit: (status >> 8) & 0xff, signal: null } : { ofProgram, exit: null, signal };
+}
+
+/** `SIGTERM` for 15. */
+export function signalName(number: number): string {
+  const found = Object.entries(constants.signals).find(([, value]) => value === number);
+  return found?.[0] ?? `signal ${number}`;
+}
