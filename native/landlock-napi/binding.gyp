@@ -9,6 +9,7 @@
         "relay/relay.c",
         "relay/sockets.c",
         "relay/epoll.c",
+        "relay/host.c",
         "relay/watch.c",
         "relay/handover.c"
       ],

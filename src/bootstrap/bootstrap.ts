@@ -188,10 +188,10 @@ function forgetArguments(addon: Addon): void {
 }
 
 /** The keeper knows where Unix listeners will be before they are there: this process may be killed at any moment. */
-function openExpected({ addon, keeper }: BootstrapContext, { bridges }: BootstrapRequest): OpenBridge[] {
+function openExpected({ addon, keeper, waiting }: BootstrapContext, { bridges }: BootstrapRequest): OpenBridge[] {
   try {
     keeper.expect(bridges.flatMap(({ listen }) => (listen.kind === "unix" ? [listen.path] : [])));
-    return openBridges(addon, bridges);
+    return openBridges(addon, bridges, (fd) => waiting.takeDescriptor(fd, "a bridge's listener"));
   } catch (error) {
     keeper.dismiss();
     throw error;

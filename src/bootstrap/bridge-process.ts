@@ -41,9 +41,10 @@ export async function serveBridges(addon: Addon, role: BridgesRole, messages: Me
 
 function openBridges(addon: Addon, { relayPlan, listeners }: BridgesRole) {
   const { bridges } = readRelayPlan(relayPlan);
-  return bridges.map(({ listen, connect }, index) => ({
+  return bridges.map(({ listen, connect, acknowledge }, index) => ({
     listener: inheritListener(addon, listeners[index] ?? noDescriptor, listen),
     target: connect,
+    ...(acknowledge && { acknowledge }),
   }));
 }
 

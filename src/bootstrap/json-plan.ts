@@ -7,6 +7,7 @@
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
+import type { BridgeAddresses } from "../bridge/address.ts";
 import type { ProcessStep } from "../plan/exec-plan.ts";
 import { parseJson } from "../plan/json.ts";
 import { fromUsage } from "../plan/schema.ts";
@@ -95,7 +96,7 @@ export function parseJsonPlan(json: string, program: ProgramRequest): BootstrapR
     throw new FenceError("FENCE_PLAN", "plan.program and the command line both name a program");
   }
   return {
-    ...fromUsage(() => networkRequest(plan, networkNames)),
+    ...fromUsage(() => networkRequest({ ...plan, bridges: plan.bridges.map(bridgeAddresses) }, networkNames)),
     environment: environment(plan),
     process: processSteps(plan),
     landlock: landlock(plan),
@@ -105,6 +106,10 @@ export function parseJsonPlan(json: string, program: ProgramRequest): BootstrapR
     launcher: plan.launcher,
     program: plan.program.length > 0 ? { kind: "plan", argv: plan.program } : program,
   };
+}
+
+function bridgeAddresses({ listen, connect, acknowledge }: JsonPlan["bridges"][number]): BridgeAddresses {
+  return { listen, connect, ...(acknowledge && { acknowledge }) };
 }
 
 function environment(plan: JsonPlan): EnvironmentRequest {

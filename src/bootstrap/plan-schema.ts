@@ -6,7 +6,7 @@
  * Source:   docs/plan.md
  */
 import { maxDescriptor, variableName } from "../base/option-values.ts";
-import { addressPattern, parseAddress } from "../bridge/address.ts";
+import { addressPattern, descriptorPattern, parseAddress, parseListenAddress } from "../bridge/address.ts";
 import { maxBridges } from "../bridge/bridge-set.ts";
 import { accessWords, logWords, scopeWords } from "../landlock/options.ts";
 import {
@@ -40,6 +40,7 @@ export const maxLimit = Number.MAX_SAFE_INTEGER;
 export const maxPort = 65535;
 
 const address = textAs(parseAddress, addressPattern);
+const listenAddress = textAs(parseListenAddress, `${addressPattern}|${descriptorPattern}`);
 const name = textAs(variableName, "^[^=\\x00]+$");
 const host: Schema<string> = {
   parse(value, where) {
@@ -68,8 +69,16 @@ const limitValue: Schema<bigint> = {
 };
 
 const bridge = record({
-  listen: required(address, "Where connections are accepted: tcp:HOST:PORT on loopback, or unix:PATH."),
+  listen: required(
+    listenAddress,
+    "Where connections are accepted: tcp:HOST:PORT on loopback, unix:PATH, or fd:N, a descriptor that listens already.",
+  ),
   connect: required(address, "Where each connection is relayed to: tcp:HOST:PORT or unix:PATH."),
+  acknowledge: optional(
+    flag,
+    false,
+    "Whether a client is sent one byte, ASCII ACK, before all others when that is reached.",
+  ),
 });
 const limit = checked(
   record({

@@ -6,7 +6,7 @@
  * Source:   docs/bootstrap.md
  */
 import { bug } from "../base/errors.ts";
-import { type BridgeAddresses, formatAddress, parseAddress } from "../bridge/address.ts";
+import { type BridgeAddresses, formatAddress, parseAddress, parseListenAddress } from "../bridge/address.ts";
 
 export interface RelayPlan {
   /** In the order in which the keeper hands over their listeners. */
@@ -14,7 +14,11 @@ export interface RelayPlan {
 }
 
 export function encodeRelayPlan({ bridges }: RelayPlan): Buffer {
-  return Buffer.from(JSON.stringify(bridges.map(({ listen, connect }) => [listen, connect].map(formatAddress))));
+  return Buffer.from(JSON.stringify(bridges.map(formatBridge)));
+}
+
+function formatBridge({ listen, connect, acknowledge }: BridgeAddresses): readonly string[] {
+  return [formatAddress(listen), formatAddress(connect), ...(acknowledge ? ["acknowledge"] : [])];
 }
 
 /** The set-up of this very build has written it: what does not parse is a bug. */
@@ -25,8 +29,12 @@ export function parseRelayPlan(text: string): RelayPlan {
 }
 
 function parsePair(pair: unknown): BridgeAddresses {
-  const [listen, connect]: unknown[] = Array.isArray(pair) ? pair : [];
+  const [listen, connect, acknowledge]: unknown[] = Array.isArray(pair) ? pair : [];
   if (typeof listen !== "string" || typeof connect !== "string") throw bug("a relay plan names no pair of addresses");
   const where = "the relay plan";
-  return { listen: parseAddress(listen, where), connect: parseAddress(connect, where) };
+  return {
+    listen: parseListenAddress(listen, where),
+    connect: parseAddress(connect, where),
+    ...(acknowledge === "acknowledge" && { acknowledge: true }),
+  };
 }

@@ -103,7 +103,7 @@ export function networkRequest(given: GivenNetwork, names: NetworkNames): Networ
     refuseNetworks(named, `a bridge lets in whoever can connect; if you mean it, add ${names.nonLoopbackListeners}`);
   }
   refuseConflicts(named);
-  const bridges = named.map(({ listen, connect }) => ({ listen, connect }));
+  const bridges = named.map(({ where: _, ...bridge }): BridgeAddresses => bridge);
   return { bridges, hasHttpProxy: httpProxy !== null, hasSocksProxy: socksProxy !== null };
 }
 

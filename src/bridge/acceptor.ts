@@ -17,6 +17,8 @@ export interface AcceptorOwner {
   readonly targetFamily: number;
   /** False: at the connection limit, until roomMade() is called. */
   readonly hasRoom: boolean;
+  /** Whether this client may be served; it is closed otherwise. */
+  admits(client: number): boolean;
   /** Takes both descriptors over. False: it did not, the target is too busy to be connected to now. */
   serve(client: number, target: number): boolean;
   debug(message: string): void;
@@ -107,6 +109,10 @@ export class Acceptor implements Watched, Resumable {
     const client = addon.accept(this.#listener);
     if (client === -EAGAIN) return this.#isDraining && this.#leave("ended");
     if (client < 0) return this.#lacks("accept4", client);
+    if (!this.#owner.admits(client)) {
+      addon.closeDescriptor(client);
+      return true;
+    }
     const target = this.#spare;
     this.#spare = -1;
     if (this.#owner.serve(client, target)) return true;

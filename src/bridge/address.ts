@@ -1,5 +1,5 @@
 /**
- * Reads a bridge's two addresses from text: `tcp:HOST:PORT` and `unix:PATH`, LISTEN=CONNECT.
+ * Reads a bridge's two addresses from text: `tcp:HOST:PORT` and `unix:PATH`, or `fd:N` to listen; LISTEN=CONNECT.
  *
  * Runs:     host and sandbox. Pure.
  * Promises: what is read has one encoding for the kernel; `addressPattern` matches every address that is read.
@@ -7,6 +7,7 @@
  */
 import { FenceError, type FenceErrorDetails } from "../base/errors.ts";
 import { wordHint } from "../base/nearest-word.ts";
+import { maxDescriptor } from "../base/option-values.ts";
 import { quotedUpTo } from "../base/quote.ts";
 import { isIpv6 } from "./sockaddr.ts";
 
@@ -15,9 +16,16 @@ export type Address =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
+export type ListenAddress =
+  | Address
+  /** A descriptor that was inherited: a stream socket which listens already. */
+  | { readonly kind: "descriptor"; readonly descriptor: number };
+
 export interface BridgeAddresses {
-  readonly listen: Address;
+  readonly listen: ListenAddress;
   readonly connect: Address;
+  /** One byte, ASCII ACK, goes to the client before all others when the target is reached: it is a bridge, too. */
+  readonly acknowledge?: true;
 }
 
 const schemes = ["tcp", "unix"];
@@ -32,16 +40,27 @@ const portPattern = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9
 /** A regular expression for those who generate addresses. The groups of an IPv6 address and bytes are not counted. */
 export const addressPattern = `^(?:tcp:(?:localhost|${ipv4Pattern}|\\[[0-9A-Fa-f:.]+\\]):${portPattern}|unix:/[^\\x00]{0,${maxSocketPathBytes - 1}})$`;
 
+/** A regular expression for descriptors of listeners: 0 to 2 are the program's. */
+export const descriptorPattern =
+  "^fd:(?:[3-9]|[1-9][0-9]{1,5}|10[0-3][0-9]{4}|104[0-7][0-9]{3}|1048[0-4][0-9]{2}|10485[0-6][0-9]|104857[0-6])$";
+
 /** `LISTEN=CONNECT`, split at the first `=` that an address follows: a path before it may hold others. */
 export function parseBridge(value: string, where: string): BridgeAddresses {
   const [, listen, connect] = /^(.*?)=((?:tcp|unix):.*)$/s.exec(value) ?? [];
   if (listen === undefined || connect === undefined) {
     throw expectedAddress(where, "LISTEN=CONNECT, each tcp:HOST:PORT or unix:PATH", value, bridgeHint(value));
   }
-  return { listen: parseAddress(listen, where), connect: parseAddress(connect, where) };
+  return { listen: parseListenAddress(listen, where), connect: parseAddress(connect, where) };
 }
 
-/** An address to listen on, or to connect to. Throws FENCE_USAGE. */
+/** An address to listen on, which may be a descriptor that listens already. Throws FENCE_USAGE. */
+export function parseListenAddress(value: string, where: string): ListenAddress {
+  if (!value.startsWith("fd:")) return parseAddress(value, where);
+  if (new RegExp(descriptorPattern).test(value)) return { kind: "descriptor", descriptor: Number(value.slice(3)) };
+  throw expectedAddress(where, `fd:N with a descriptor from 3 to ${maxDescriptor}`, value);
+}
+
+/** An address to connect to, or to listen on. Throws FENCE_USAGE. */
 export function parseAddress(value: string, where: string): Address {
   const colon = value.indexOf(":");
   const scheme = colon === -1 ? value : value.slice(0, colon);
@@ -52,7 +71,8 @@ export function parseAddress(value: string, where: string): Address {
 }
 
 /** The text that parses to this address. */
-export function formatAddress(address: Address): string {
+export function formatAddress(address: ListenAddress): string {
+  if (address.kind === "descriptor") return `fd:${address.descriptor}`;
   if (address.kind === "unix") return `unix:${address.path}`;
   return `tcp:${isIpv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
 }

@@ -9,11 +9,11 @@
 import { FenceError } from "../base/errors.ts";
 import { quoted } from "../base/quote.ts";
 import {
-  type Address,
   type BridgeAddresses,
   expectedAddress,
   formatAddress,
   isLoopback,
+  type ListenAddress,
   parseBridge,
 } from "./address.ts";
 
@@ -28,6 +28,7 @@ export const maxBridges = 200;
 /** Every `LISTEN=CONNECT` of `fence bridge`, on loopback; `where` names them. Throws FENCE_USAGE. */
 export function parseBridges(values: readonly string[], where: string): readonly BridgeAddresses[] {
   const bridges = values.map((value) => ({ ...parseBridge(value, where), where }));
+  refuseDescriptors(bridges);
   refuseNetworks(bridges, "a bridge lets in whoever can connect: it never listens on a network");
   refuseConflicts(bridges);
   return bridges.map(({ listen, connect }) => ({ listen, connect }));
@@ -54,6 +55,15 @@ export function refuseNetworks(bridges: readonly NamedBridge[], hint: string): v
   throw expectedAddress(where, what, formatAddress(listen), { hint });
 }
 
+/** A command in the foreground has nobody who would hand it a listener. Throws FENCE_USAGE. */
+function refuseDescriptors(bridges: readonly NamedBridge[]): void {
+  const inherited = bridges.find(({ listen }) => listen.kind === "descriptor");
+  if (inherited === undefined) return;
+  throw expectedAddress(inherited.where, "a listener on tcp:HOST:PORT or unix:PATH", formatAddress(inherited.listen), {
+    hint: "only fence bootstrap takes listeners that another process has opened",
+  });
+}
+
 function tooMany(bridges: readonly NamedBridge[]): FenceError {
   const where = bridges.at(-1)?.where ?? "";
   return new FenceError("FENCE_USAGE", `${where} must be one of at most ${maxBridges} bridges, got ${bridges.length}`, {
@@ -65,11 +75,11 @@ function clashing({ where, listen }: NamedBridge, other: NamedBridge): FenceErro
   const isSame = formatAddress(listen) === formatAddress(other.listen);
   const what = `a listener of its own for each bridge, apart from ${quoted(formatAddress(other.listen))} of ${other.where}`;
   const hint = "0.0.0.0 and [::] listen on every address of their port";
-  return expectedAddress(where, what, formatAddress(listen), isSame || listen.kind === "unix" ? {} : { hint });
+  return expectedAddress(where, what, formatAddress(listen), isSame || listen.kind !== "tcp" ? {} : { hint });
 }
 
 /** Each target is at most one bridge's listener: following them is following a line. */
-function refuseLoops(bridges: readonly NamedBridge[], listeners: readonly Address[]): void {
+function refuseLoops(bridges: readonly NamedBridge[], listeners: readonly ListenAddress[]): void {
   const next = bridges.map(({ connect }) => listeners.findIndex((listener) => reaches(plain(connect), listener)));
   for (const [start, bridge] of bridges.entries()) {
     let at = next[start] ?? -1;
@@ -86,7 +96,8 @@ function circular({ where, listen, connect }: NamedBridge): FenceError {
 }
 
 /** Equal addresses are spelled equally: IPv4 in IPv6 as IPv4, paths without empty and `.` parts. */
-function plain(address: Address): Address {
+function plain(address: ListenAddress): ListenAddress {
+  if (address.kind === "descriptor") return address;
   if (address.kind === "unix") return { kind: "unix", path: address.path.replace(/\/(?:\.?\/)+/g, "/") };
   const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(address.host) ?? [];
   if (high === undefined || low === undefined) return address;
@@ -95,8 +106,8 @@ function plain(address: Address): Address {
 }
 
 /** Whether only one of the two can listen. */
-function shareAddress(one: Address, other: Address): boolean {
-  if (one.kind === "unix" || other.kind === "unix") return isSame(one, other);
+function shareAddress(one: ListenAddress, other: ListenAddress): boolean {
+  if (one.kind !== "tcp" || other.kind !== "tcp") return isSame(one, other);
   if (one.port !== other.port) return false;
   return one.host === other.host || [one, other].some(({ host }) => host === "::") || areShared(one.host, other.host);
 }
@@ -106,13 +117,13 @@ function areShared(one: string, other: string): boolean {
   return isBothIpv4 && (one === "0.0.0.0" || other === "0.0.0.0");
 }
 
-function isSame(one: Address, other: Address): boolean {
+function isSame(one: ListenAddress, other: ListenAddress): boolean {
   return formatAddress(one) === formatAddress(other);
 }
 
 /** Whether a connection to `target` arrives at `listener`, in one network namespace. */
-function reaches(target: Address, listener: Address): boolean {
-  if (target.kind === "unix" || listener.kind === "unix") return isSame(target, listener);
+function reaches(target: ListenAddress, listener: ListenAddress): boolean {
+  if (target.kind !== "tcp" || listener.kind !== "tcp") return isSame(target, listener);
   if (target.port !== listener.port) return false;
   const here = connectedHost(target.host);
   if (here === listener.host) return true;

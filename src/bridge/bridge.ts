@@ -6,6 +6,7 @@
  * Source:   docs/bridges.md
  */
 
+import { bug } from "../base/errors.ts";
 import { describeFailure } from "../sys/errno.ts";
 import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
 import { type Address, formatAddress, isLoopback } from "./address.ts";
@@ -19,6 +20,14 @@ import { encodeAddress, familyOf } from "./sockaddr.ts";
 export interface OpenBridge {
   readonly listener: Listener;
   readonly target: Address;
+  /** Tried in turn for a client whose target refuses. */
+  readonly alternatives?: readonly Address[];
+  /** The target is a bridge that says when it has reached its own target: until then a client may still be refused. */
+  readonly awaitsAcknowledgement?: true;
+  /** The client is such a bridge. */
+  readonly acknowledge?: true;
+  /** Whether this client, just accepted, may be served; everybody may when there is no such word. */
+  readonly admits?: (client: number) => boolean;
 }
 
 export interface BridgeOptions {
@@ -40,6 +49,14 @@ export interface BridgeStatistics {
   readonly bytesToClient: number;
 }
 
+interface Target {
+  readonly address: Address;
+  /** As the kernel reads it. */
+  readonly name: Uint8Array;
+  /** Its congestion control is for the network that it goes through. */
+  readonly isPaced: boolean;
+}
+
 export class Bridge implements AcceptorOwner, RelayOwner {
   readonly targetFamily: number;
   readonly toTarget = { bytes: 0 };
@@ -47,24 +64,22 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   readonly #context: RelayContext;
   readonly #options: BridgeOptions;
   readonly #listener: Listener;
-  readonly #target: Address;
-  readonly #targetName: Uint8Array;
-  /** Its congestion control is for the network that it goes through. */
-  readonly #isTargetPaced: boolean;
-  readonly #relays = new Set<Relay>();
+  readonly #bridge: OpenBridge;
+  readonly #targets: readonly Target[];
+  /** Each with the index of its target. */
+  readonly #relays = new Map<Relay, number>();
   readonly #acceptor: Acceptor;
   #accepted = 0;
   #refused = 0;
 
-  constructor(context: RelayContext, { listener, target }: OpenBridge, options: BridgeOptions) {
+  constructor(context: RelayContext, bridge: OpenBridge, options: BridgeOptions) {
     this.#context = context;
     this.#options = options;
-    this.#listener = listener;
-    this.#target = target;
-    this.#targetName = encodeAddress(target);
-    this.#isTargetPaced = target.kind === "tcp" && !isLoopback(target.host);
-    this.targetFamily = familyOf(target);
-    this.#acceptor = new Acceptor(context, listener.fd, this);
+    this.#listener = bridge.listener;
+    this.#bridge = bridge;
+    this.#targets = [bridge.target, ...(bridge.alternatives ?? [])].map(targetOf);
+    this.targetFamily = familyOf(bridge.target);
+    this.#acceptor = new Acceptor(context, bridge.listener.fd, this);
   }
 
   get hasRoom(): boolean {
@@ -73,12 +88,12 @@ export class Bridge implements AcceptorOwner, RelayOwner {
 
   /** Everybody in the backlog was accepted, and nothing of theirs is on its way. */
   get isDrained(): boolean {
-    return this.#acceptor.hasEnded && [...this.#relays].every((relay) => relay.isDrained);
+    return this.#acceptor.hasEnded && [...this.#relays.keys()].every((relay) => relay.isDrained);
   }
 
   /** Grows with every client that is accepted or served and with every byte that a peer's kernel takes. */
   get progress(): number {
-    const unacknowledged = [...this.#relays].reduce((sum, relay) => sum + relay.unacknowledged, 0);
+    const unacknowledged = [...this.#relays.keys()].reduce((sum, relay) => sum + relay.unacknowledged, 0);
     const served = this.#accepted - this.#relays.size;
     return this.#accepted + served + this.toTarget.bytes + this.toClient.bytes - unacknowledged;
   }
@@ -86,7 +101,7 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   statistics(): BridgeStatistics {
     return {
       listen: formatAddress(this.#listener.address),
-      connect: formatAddress(this.#target),
+      connect: formatAddress(this.#bridge.target),
       accepted: this.#accepted,
       refused: this.#refused,
       open: this.#relays.size,
@@ -102,36 +117,36 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   /** The listener stays its opener's. */
   close(): void {
     this.#acceptor.close();
-    for (const relay of this.#relays) relay.close();
+    for (const relay of this.#relays.keys()) relay.close();
+  }
+
+  admits(client: number): boolean {
+    return this.#bridge.admits?.(client) ?? true;
   }
 
   serve(client: number, target: number): boolean {
-    const { addon } = this.#context;
-    if (this.#target.kind === "tcp") {
-      addon.noDelay(target);
-      // Before connect(2): what has paced once goes on pacing.
-      if (!this.#isTargetPaced) addon.doNotPace(target);
-    }
-    const result = addon.connect(target, this.#targetName);
+    const result = this.#connect(target, 0);
     if (result === -EAGAIN || isShortage(result)) return false;
     this.#accepted++;
-    const relay = new Relay(
-      this.#context,
-      {
-        client: { fd: client, kind: this.#listener.address.kind, isPaced: false },
-        target: { fd: target, kind: this.#target.kind, isPaced: this.#isTargetPaced, isConnected: result === 0 },
-      },
-      this,
-    );
-    this.#relays.add(relay);
-    if (result < 0 && result !== -EINPROGRESS) relay.refuse("connect", result);
-    else relay.start();
+    this.#relay(client, target, { at: 0, result });
     return true;
+  }
+
+  retry(relay: Relay, syscall: string, result: number): ((client: number) => void) | null {
+    const at = (this.#relays.get(relay) ?? 0) + 1;
+    const next = this.#targets[at];
+    const target = next === undefined ? -1 : this.#context.addon.socket(familyOf(next.address));
+    if (target < 0) return null;
+    this.debug(`${this.#failure(at - 1, syscall, result)}, trying the next address`);
+    return (client) => {
+      this.#relays.delete(relay);
+      this.#relay(client, target, { at, result: this.#connect(target, at) });
+    };
   }
 
   onRefused(syscall: string, result: number): void {
     this.#refused++;
-    this.debug(`cannot connect to ${formatAddress(this.#target)}: ${describeFailure(syscall, result)}`);
+    this.debug(this.#failure(this.#targets.length - 1, syscall, result));
   }
 
   onClosed(relay: Relay): void {
@@ -139,7 +154,51 @@ export class Bridge implements AcceptorOwner, RelayOwner {
     this.#acceptor.roomMade();
   }
 
+  /** The result of connect(2). */
+  #connect(fd: number, at: number): number {
+    const { addon } = this.#context;
+    const { address, name, isPaced } = this.#target(at);
+    if (address.kind === "tcp") {
+      addon.noDelay(fd);
+      // Before connect(2): what has paced once goes on pacing.
+      if (!isPaced) addon.doNotPace(fd);
+    }
+    return addon.connect(fd, name);
+  }
+
+  #relay(client: number, target: number, { at, result }: { readonly at: number; readonly result: number }): void {
+    const { acknowledge = false, awaitsAcknowledgement = false } = this.#bridge;
+    const { address, isPaced } = this.#target(at);
+    const connected = { isConnected: result === 0, acknowledges: awaitsAcknowledgement };
+    const relay = new Relay(
+      this.#context,
+      {
+        client: { fd: client, kind: this.#listener.kind, isPaced: false, wantsAcknowledgement: acknowledge },
+        target: { fd: target, kind: address.kind, isPaced, ...connected },
+      },
+      this,
+    );
+    this.#relays.set(relay, at);
+    if (result < 0 && result !== -EINPROGRESS) relay.refuse("connect", result);
+    else relay.start();
+  }
+
+  #target(at: number): Target {
+    const target = this.#targets[at];
+    if (target === undefined) throw bug(`a bridge has no target ${at}`);
+    return target;
+  }
+
+  #failure(at: number, syscall: string, result: number): string {
+    return `cannot connect to ${formatAddress(this.#target(at).address)}: ${describeFailure(syscall, result)}`;
+  }
+
   debug(message: string): void {
     this.#options.debug(`bridge ${formatAddress(this.#listener.address)}: ${message}`);
   }
+}
+
+function targetOf(address: Address): Target {
+  const isPaced = address.kind === "tcp" && !isLoopback(address.host);
+  return { address, name: encodeAddress(address), isPaced };
 }

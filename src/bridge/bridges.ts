@@ -10,7 +10,7 @@ import type { Addon } from "../sys/addon.ts";
 import type { BridgeAddresses } from "./address.ts";
 import { Bridge, type BridgeOptions, type BridgeStatistics, type OpenBridge } from "./bridge.ts";
 import type { RelayContext } from "./direction.ts";
-import { closeListener, type Listener, openListeners } from "./listener.ts";
+import { closeListener, type Listener, openListeners, type TakeDescriptor } from "./listener.ts";
 import { PipePool } from "./pipes.ts";
 import { PollSet } from "./poll-set.ts";
 
@@ -43,15 +43,19 @@ const bufferBytes = 128 << 10;
 const smallBufferBytes = 8 << 10;
 const drainCheckMs = 5;
 
-/** Opens every listener, or none. They are closed by Bridges.close(), or by closeListener(). Throws FENCE_LISTEN. */
-export function openBridges(addon: Addon, bridges: readonly BridgeAddresses[]): OpenBridge[] {
+/**
+ * Opens every listener, or none. They are closed by Bridges.close(), or by closeListener(). `take` is for listeners that
+ * are descriptors. Throws FENCE_LISTEN.
+ */
+export function openBridges(addon: Addon, bridges: readonly BridgeAddresses[], take?: TakeDescriptor): OpenBridge[] {
   const listeners = openListeners(
     addon,
     bridges.map(({ listen }) => listen),
+    take,
   );
-  return bridges.flatMap(({ connect }, index) => {
+  return bridges.flatMap(({ connect, acknowledge }, index) => {
     const listener = listeners[index];
-    return listener === undefined ? [] : [{ listener, target: connect }];
+    return listener === undefined ? [] : [{ listener, target: connect, ...(acknowledge && { acknowledge }) }];
   });
 }
 

@@ -73,6 +73,11 @@ export class Endpoint implements Watched {
     this.#reportAnew();
   }
 
+  /** The descriptor stays open, for another relay. */
+  leave(): void {
+    if (this.#id >= 0) this.#pollSet.remove(this.fd, this.#id);
+  }
+
   /** Before the descriptor is closed. */
   forget(): void {
     this.#pollSet.forget(this.#id);

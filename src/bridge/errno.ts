@@ -6,6 +6,7 @@
  */
 export const EAGAIN = 11;
 export const EPIPE = 32;
+export const ECONNREFUSED = 111;
 export const EINPROGRESS = 115;
 
 const ENOMEM = 12;

@@ -7,34 +7,46 @@
  *           those made here.
  * Source:   unix(7), bind(2); docs/bridges.md
  */
-import { bug, FenceError } from "../base/errors.ts";
+import { bug, FenceError, unreachable } from "../base/errors.ts";
 import type { Addon } from "../sys/addon.ts";
 import { errnoName, nodeError, systemError } from "../sys/errno.ts";
 import { type FoundFile, findFile, removeSocketFile, type SocketFile } from "../sys/socket-file.ts";
-import { type Address, formatAddress } from "./address.ts";
-import { decodePort, encodeAddress, familyOf } from "./sockaddr.ts";
+import { type Address, formatAddress, type ListenAddress } from "./address.ts";
+import { decodePort, encodeAddress, familyOf, kindOf } from "./sockaddr.ts";
 
 export interface Listener {
   readonly fd: number;
   /** With the port that the kernel chose when port 0 was asked for. */
-  readonly address: Address;
+  readonly address: ListenAddress;
+  readonly kind: Address["kind"];
   /** The file that closeListener() removes. "not-ours": there is none, or it is for somebody else to remove. */
   readonly file: SocketFile | "not-ours";
 }
 
 type TcpAddress = Extract<Address, { kind: "tcp" }>;
 type UnixAddress = Extract<Address, { kind: "unix" }>;
+type DescriptorAddress = Extract<ListenAddress, { kind: "descriptor" }>;
 
 const step = "open-bridges";
 const backlog = 4096;
 const enetdown = -100;
 const enodev = -19;
+const eafnosupport = -97;
+
+/** Gives the descriptor that the user knows by this number. */
+export type TakeDescriptor = (descriptor: number) => number;
 
 /** One listener for each address, or none at all. The caller closes them. Throws FENCE_LISTEN. */
-export function openListeners(addon: Addon, addresses: readonly Address[]): Listener[] {
+export function openListeners(
+  addon: Addon,
+  addresses: readonly ListenAddress[],
+  take: TakeDescriptor = refuseDescriptor,
+): Listener[] {
   const listeners: Listener[] = [];
   try {
-    for (const address of addresses) listeners.push(openListener(addon, address));
+    for (const address of addresses) {
+      listeners.push(address.kind === "descriptor" ? takeListener(addon, address, take) : openListener(addon, address));
+    }
   } catch (error) {
     for (const listener of listeners) closeListener(addon, listener);
     throw error;
@@ -47,13 +59,14 @@ export function openListeners(addon: Addon, addresses: readonly Address[]): List
  * or received the descriptor and closes it with closeListener(). It becomes non-blocking, for that process too.
  * Throws FENCE_LISTEN.
  */
-export function inheritListener(addon: Addon, fd: number, address: Address): Listener {
+export function inheritListener(addon: Addon, fd: number, address: ListenAddress): Listener {
+  if (address.kind === "descriptor") return givenListener(addon, fd, address);
   const name = encodeAddress(address);
   const found = Buffer.alloc(name.length);
   check(address, "getsockname", addon.socketName(fd, found));
   if (!found.equals(name)) throw bug(`descriptor ${fd} was to listen on ${formatAddress(address)} and does not`);
   check(address, "fcntl", addon.setNonblocking(fd));
-  return { fd, address, file: "not-ours" };
+  return { fd, address, kind: address.kind, file: "not-ours" };
 }
 
 /** Closes the descriptor and removes the socket's file, if it was made here and is still ours. Answers what has gone wrong. */
@@ -66,6 +79,30 @@ export function closeListener(addon: Addon, { fd, file }: Listener): FenceError 
   } catch (error) {
     return nodeError("FENCE_BRIDGE", `cannot remove the socket ${file.path}`, error, { step: "close-bridges" });
   }
+}
+
+function refuseDescriptor(): never {
+  throw bug("nobody gives descriptors here");
+}
+
+function takeListener(addon: Addon, address: DescriptorAddress, take: TakeDescriptor): Listener {
+  const fd = take(address.descriptor);
+  try {
+    return givenListener(addon, fd, address);
+  } catch (error) {
+    addon.closeDescriptor(fd);
+    throw error;
+  }
+}
+
+/** Whatever its address is: whoever gave it has bound it. */
+function givenListener(addon: Addon, fd: number, address: DescriptorAddress): Listener {
+  const family = addon.listeningFamily(fd);
+  check(address, "getsockopt", family);
+  const kind = kindOf(family);
+  if (kind === null) throw cannotListen(address, "getsockopt", eafnosupport);
+  check(address, "fcntl", addon.setNonblocking(fd));
+  return { fd, address, kind, file: "not-ours" };
 }
 
 function openListener(addon: Addon, address: Address): Listener {
@@ -88,7 +125,7 @@ function listenOnPort(addon: Addon, fd: number, address: TcpAddress): Listener {
   check(address, "listen", addon.listen(fd, backlog));
   check(address, "getsockname", addon.socketName(fd, name));
   if (address.host.startsWith("127.")) checkLoopback(addon, fd, address);
-  return { fd, address: { ...address, port: decodePort(name) }, file: "not-ours" };
+  return { fd, address: { ...address, port: decodePort(name) }, kind: "tcp", file: "not-ours" };
 }
 
 /** The kernel lets an IPv4 socket listen on an interface that is down, where nobody can ever connect. */
@@ -109,7 +146,7 @@ function listenOnPath(addon: Addon, fd: number, address: UnixAddress): Listener 
     removeSocketFile(file);
     throw error;
   }
-  return { fd, address, file };
+  return { fd, address, kind: "unix", file };
 }
 
 /** The file that bind(2) has just made, if it is as private as we asked for. */
@@ -143,17 +180,30 @@ function foundFile(address: UnixAddress): FoundFile | null {
   }
 }
 
-function check(address: Address, syscall: string, result: number): void {
+function check(address: ListenAddress, syscall: string, result: number): void {
   if (result < 0) throw cannotListen(address, syscall, result);
 }
 
-function cannotListen(address: Address, syscall: string, result: number): FenceError {
-  const hint = address.kind === "unix" ? pathHint(address.path, errnoName(result)) : portHints[errnoName(result)];
+function cannotListen(address: ListenAddress, syscall: string, result: number): FenceError {
+  const hint = hintFor(address, errnoName(result));
   return systemError("FENCE_LISTEN", `cannot listen on ${formatAddress(address)}`, syscall, result, {
     step,
     ...(address.kind === "unix" && { path: address.path }),
     ...(hint !== undefined && { hint }),
   });
+}
+
+function hintFor(address: ListenAddress, errno: string): string | undefined {
+  switch (address.kind) {
+    case "descriptor":
+      return "it must be a TCP or Unix stream socket on which listen(2) was called";
+    case "unix":
+      return pathHint(address.path, errno);
+    case "tcp":
+      return portHints[errno];
+    default:
+      return unreachable(address);
+  }
 }
 
 const portHints: Readonly<Record<string, string>> = {

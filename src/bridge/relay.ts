@@ -9,7 +9,7 @@
 import { type ByteCount, Direction, type RelayContext } from "./direction.ts";
 import { Endpoint, type EventTarget, type RelaySocket } from "./endpoint.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from "./epoll.ts";
-import { EPIPE, isShortage } from "./errno.ts";
+import { EAGAIN, ECONNREFUSED, EPIPE, isShortage } from "./errno.ts";
 import type { Resumable } from "./poll-set.ts";
 import { endingOf } from "./states.ts";
 
@@ -18,6 +18,8 @@ export interface RelayOwner {
   readonly toClient: ByteCount;
   /** The target's connect(2) has failed with this errno (a negative result). The relay is closed. */
   onRefused(syscall: string, result: number): void;
+  /** Takes the client of a relay whose target has refused to another target; null: there is none. */
+  retry(relay: Relay, syscall: string, result: number): ((client: number) => void) | null;
   /** Both sockets are closed. */
   onClosed(relay: Relay): void;
 }
@@ -27,6 +29,21 @@ const inputEvents = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 /** More than readable: after a short read there may still be an end to be read. */
 const moreEvents = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
+export interface TargetSocket extends RelaySocket {
+  /** connect(2) has succeeded at once. */
+  readonly isConnected: boolean;
+  /** It is a bridge that says with one byte, before all others, that it has reached its own target. */
+  readonly acknowledges: boolean;
+}
+
+export interface ClientSocket extends RelaySocket {
+  /** It waits for that byte. */
+  readonly wantsAcknowledgement: boolean;
+}
+
+/** ASCII ACK. */
+const acknowledgement = Uint8Array.of(6);
+
 export class Relay implements EventTarget, Resumable {
   readonly #context: RelayContext;
   readonly #owner: RelayOwner;
@@ -34,6 +51,8 @@ export class Relay implements EventTarget, Resumable {
   readonly #target: Endpoint;
   readonly #up: Direction;
   readonly #down: Direction;
+  readonly #isAcknowledged: boolean;
+  readonly #acknowledges: boolean;
   #isConnected: boolean;
   /** Of the client, while the target was not connected. */
   #earlyEvents = 0;
@@ -43,18 +62,21 @@ export class Relay implements EventTarget, Resumable {
   /** From here on the relay owns both descriptors. A target that is not connected yet becomes writable when it is. */
   constructor(
     context: RelayContext,
-    ends: { readonly client: RelaySocket; readonly target: RelaySocket & { readonly isConnected: boolean } },
+    ends: { readonly client: ClientSocket; readonly target: TargetSocket },
     owner: RelayOwner,
   ) {
     this.#context = context;
     this.#owner = owner;
-    this.#isConnected = ends.target.isConnected;
+    this.#isAcknowledged = ends.target.acknowledges;
+    this.#acknowledges = ends.client.wantsAcknowledgement;
+    this.#isConnected = ends.target.isConnected && !ends.target.acknowledges;
     this.#client = new Endpoint(ends.client, context.pollSet, this);
     this.#target = new Endpoint(ends.target, context.pollSet, this);
     const settle = () => this.#settle();
     const [client, target] = [this.#client, this.#target];
     this.#up = new Direction(context, { source: client, sink: target }, owner.toTarget, settle);
     this.#down = new Direction(context, { source: target, sink: client }, owner.toClient, settle);
+    if (this.#isConnected) this.#acknowledge();
   }
 
   /** Begins to watch both sockets; later, when the kernel lacks memory for that. */
@@ -121,16 +143,48 @@ export class Relay implements EventTarget, Resumable {
       this.refuse("connect", -error);
       return false;
     }
+    if (this.#isAcknowledged && !this.#receiveAcknowledgement()) return false;
     this.#isConnected = true;
+    this.#acknowledge();
     if (this.#earlyEvents !== 0) this.onEvents(this.#client, this.#earlyEvents);
     return !this.#isClosed;
   }
 
-  /** Resets the client, because the target refused. */
+  /** The first bytes that this client is sent, so that there is room; when it is gone the relay will find that out. */
+  #acknowledge(): void {
+    if (this.#acknowledges) this.#context.addon.send(this.#client.fd, acknowledgement, 0, acknowledgement.length, 0);
+  }
+
+  /** False: not yet, or never. A bridge that ends without it has not reached its target. */
+  #receiveAcknowledgement(): boolean {
+    const { addon, buffer } = this.#context;
+    const length = addon.receive(this.#target.fd, buffer.subarray(0, acknowledgement.length));
+    if (length === acknowledgement.length) return true;
+    if (length !== -EAGAIN) this.refuse("connect", -ECONNREFUSED);
+    return false;
+  }
+
+  /** Resets the client, because the target refused and there is no other. */
   refuse(syscall: string, result: number): void {
+    const retry = this.#owner.retry(this, syscall, result);
+    if (retry !== null) {
+      this.#leaveClient();
+      retry(this.#client.fd);
+      return;
+    }
     if (this.#client.kind === "tcp") this.#context.addon.resetOnClose(this.#client.fd);
     this.close();
     this.#owner.onRefused(syscall, result);
+  }
+
+  /** Closes the target alone. */
+  #leaveClient(): void {
+    this.#isClosed = true;
+    this.#up.end();
+    this.#down.end();
+    this.#client.leave();
+    this.#target.forget();
+    this.#context.addon.closeDescriptor(this.#target.fd);
   }
 
   /**

@@ -14,6 +14,12 @@ export function familyOf(address: Address): number {
   return isIpv6(address.host) ? family.ipv6 : family.ipv4;
 }
 
+/** null: none of ours. */
+export function kindOf(number: number): Address["kind"] | null {
+  if (number === family.unix) return "unix";
+  return number === family.ipv4 || number === family.ipv6 ? "tcp" : null;
+}
+
 export function encodeAddress(address: Address): Buffer {
   if (address.kind === "unix") return encodeUnix(address.path);
   return isIpv6(address.host) ? encodeIpv6(address.host, address.port) : encodeIpv4(address.host, address.port);

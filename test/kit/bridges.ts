@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import realAddon from "landlock-napi/addon";
 import { test as baseTest } from "vitest";
-import type { Address } from "../../src/bridge/address.ts";
+import type { Address, ListenAddress } from "../../src/bridge/address.ts";
 import type { OpenBridge } from "../../src/bridge/bridge.ts";
 import { Bridges, type BridgesOptions, openBridges } from "../../src/bridge/bridges.ts";
 import { encodeAddress, familyOf } from "../../src/bridge/sockaddr.ts";
@@ -129,7 +129,7 @@ export class Stage {
   bridge(kind: Kind, target: Address, options: Partial<BridgesOptions> = {}, addon: Addon = realAddon): StartedBridge {
     const open = openBridges(addon, [{ listen: this.freeAddress(kind), connect: target }]);
     const address = open[0]?.listener.address;
-    if (address === undefined) throw new Error("no listener");
+    if (address === undefined || address.kind === "descriptor") throw new Error("no listener");
     return { bridges: this.relay(open, options, addon), address };
   }
 
@@ -147,7 +147,7 @@ export class Stage {
   }
 
   /** A client that does not end by itself. */
-  client(address: Address): Socket {
+  client(address: ListenAddress): Socket {
     return this.#opened(netConnect({ ...endpoint(address), allowHalfOpen: true }));
   }
 
@@ -173,7 +173,8 @@ export const test = baseTest.extend<{ readonly stage: Stage }>({
   },
 });
 
-function endpoint(address: Address): { path: string } | { host: string; port: number } {
+function endpoint(address: ListenAddress): { path: string } | { host: string; port: number } {
+  if (address.kind === "descriptor") throw new Error("nobody knows where a descriptor listens");
   return address.kind === "unix" ? { path: address.path } : { host: address.host, port: address.port };
 }
 

@@ -134,7 +134,8 @@ int relay_register(napi_env env, napi_value exports)
 		GLUE_CALL("ignoreSigpipe", ignore_sigpipe_call),
 	};
 
-	if (relay_sockets_register(env, exports) != 0 || relay_epoll_register(env, exports) != 0)
+	if (relay_sockets_register(env, exports) != 0 || relay_epoll_register(env, exports) != 0 ||
+	    relay_host_register(env, exports) != 0)
 		return -1;
 	return glue_register(env, exports, sizeof(calls) / sizeof(calls[0]), calls);
 }

@@ -40,6 +40,13 @@ export interface Relay {
   /** SIOCOUTQNSD, TCP only: bytes that have not left. */
   unsent(fd: number): number;
 
+  /** SO_PEERCRED: the effective user ID that the peer of a Unix socket had when it connected, as this user namespace sees it. */
+  peerUid(fd: number): number;
+  /** The AF_* of a stream socket that listens. -EINVAL: it does not, or is another socket. */
+  listeningFamily(fd: number): number;
+  /** flock(2). `operation`: 1 shared, 2 exclusive, 8 none. -EAGAIN: others hold it; what was held is then lost, too. */
+  lock(fd: number, operation: number): number;
+
   /** recv(2) into the whole buffer. 0 is the end. */
   receive(fd: number, buffer: Uint8Array): number;
   /** send(2), with MSG_NOSIGNAL, of the bytes from `start` to `end`. `flags`: MSG_MORE or 0. */

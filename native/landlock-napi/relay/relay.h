@@ -30,8 +30,9 @@ static inline int64_t or_errno(int64_t result)
 		return glue_number(env, or_errno(expression));                                                         \
 	}
 
-/* The two files whose calls relay_register() adds beside its own. */
+/* The files whose calls relay_register() adds beside its own. */
 int relay_sockets_register(napi_env env, napi_value exports);
 int relay_epoll_register(napi_env env, napi_value exports);
+int relay_host_register(napi_env env, napi_value exports);
 
 #endif

@@ -39,7 +39,12 @@ async function outcome(attempt: () => unknown): Promise<string> {
 
 /** Until standard input ends. */
 async function relay(targetPath: string): Promise<void> {
-  const listener = { fd: 3, address: { kind: "tcp", host: "127.0.0.1", port: 1 }, file: "not-ours" } as const;
+  const listener = {
+    fd: 3,
+    address: { kind: "tcp", host: "127.0.0.1", port: 1 },
+    kind: "tcp",
+    file: "not-ours",
+  } as const;
   const bridges = new Bridges(addon, [{ listener, target: { kind: "unix", path: targetPath } }]);
   console.log(JSON.stringify("relays"));
   await once(process.stdin.resume(), "end");
