@@ -1,0 +1,185 @@
+/**
+ * The listeners and targets of a sandbox's bridges on the host, planned and opened.
+ *
+ * Runs:     host, in the launcher.
+ * Promises: every listener is open, or none; no two bridges want the same port, on the host or in the sandbox.
+ * Source:   docs/host-bridges.md
+ */
+import { FenceError } from "../base/errors.ts";
+import type { Address } from "../bridge/address.ts";
+import { maxBridges, type NamedBridge, refuseConflicts } from "../bridge/bridge-set.ts";
+import { type Listener, openListeners } from "../bridge/listener.ts";
+import type { Addon } from "../sys/addon.ts";
+import type { HostLookup } from "./host-lookup.ts";
+import { type ProxyTarget, resolveTarget } from "./proxy-target.ts";
+import type { RuntimeDirectory } from "./runtime-directory.ts";
+
+export interface HostBridgeRequest {
+  /** Proxies that run already; null: none. */
+  readonly httpProxy: ProxyTarget | null;
+  readonly socksProxy: ProxyTarget | null;
+  /** Ports of the host's loopback that the sandbox reaches at the same port of its own. */
+  readonly localPorts: readonly number[];
+  /** Ports of the sandbox's loopback that are reached from the host. */
+  readonly publish: readonly PublishedPort[];
+}
+
+export interface PublishedPort {
+  /** On the host: an IPv4 address, or an IPv6 address in its shortest form, without brackets. */
+  readonly host: string;
+  /** On the host; 0: any free one. */
+  readonly hostPort: number;
+  /** On 127.0.0.1 in the sandbox. */
+  readonly port: number;
+}
+
+export type EndKind = "http-proxy" | "socks-proxy" | "local-port" | "published-port";
+
+/** One bridge, planned. */
+export interface PlannedEnd {
+  readonly kind: EndKind;
+  /** What the user knows it by. */
+  readonly where: string;
+  readonly listen: Address;
+  readonly targets: readonly [Address, ...Address[]];
+  /** Of its Unix socket in the directory. */
+  readonly name: string;
+  /** In the sandbox. */
+  readonly port: number;
+}
+
+export interface OpenEnd {
+  readonly planned: PlannedEnd;
+  readonly listener: Listener;
+  /** For a published port: what the sandbox accepts from. */
+  readonly handed: HandedEnd | null;
+  readonly strangers: { count: number };
+}
+
+export interface HandedEnd {
+  readonly listener: Listener;
+  /** With the port that the kernel chose. */
+  readonly published: PublishedPort;
+}
+
+const step = "open-bridges";
+/** Where bootstrap's bridges to the proxies listen. */
+const insidePorts = { httpProxy: 3128, socksProxy: 1080 } as const;
+
+export interface EndsOptions {
+  readonly lookUp: HostLookup;
+  /** Whether the sandbox's loopback interface will have [::1]. */
+  readonly hasIpv6: boolean;
+}
+
+/** Throws FENCE_USAGE for what contradicts itself, FENCE_RESOLVE for a proxy's name. */
+export async function planEnds(
+  request: HostBridgeRequest,
+  directory: RuntimeDirectory,
+  { lookUp, hasIpv6 }: EndsOptions,
+): Promise<readonly PlannedEnd[]> {
+  refuseTakenPorts(request);
+  const planned = [
+    ...(await planProxies(request, directory, lookUp)),
+    ...[...new Set(request.localPorts)].map((port) => planLocalPort(port, directory)),
+    ...request.publish.map((published, i) => planPublished(published, i, directory)),
+  ];
+  refuseTooMany(planned, hasIpv6);
+  refuseConflicts(planned.filter(({ listen }) => listen.kind === "unix" || listen.port !== 0).map(named));
+  return planned;
+}
+
+async function planProxies(
+  { httpProxy, socksProxy }: HostBridgeRequest,
+  directory: RuntimeDirectory,
+  lookUp: HostLookup,
+): Promise<readonly PlannedEnd[]> {
+  const given = [
+    { kind: "http-proxy", target: httpProxy, port: insidePorts.httpProxy, where: "--http-proxy" },
+    { kind: "socks-proxy", target: socksProxy, port: insidePorts.socksProxy, where: "--socks-proxy" },
+  ] as const;
+  const planned = given.map(async ({ kind, target, port, where }): Promise<readonly PlannedEnd[]> => {
+    if (target === null) return [];
+    const targets = await resolveTarget(target, lookUp);
+    return [{ kind, where, listen: unix(directory, kind), targets, name: kind, port }];
+  });
+  return (await Promise.all(planned)).flat();
+}
+
+function planLocalPort(port: number, directory: RuntimeDirectory): PlannedEnd {
+  const name = `local-${port}`;
+  const targets = [tcp("127.0.0.1", port), tcp("::1", port)] as const;
+  return { kind: "local-port", where: "a local port", listen: unix(directory, name), targets, name, port };
+}
+
+function planPublished({ host, hostPort, port }: PublishedPort, at: number, directory: RuntimeDirectory): PlannedEnd {
+  const name = `published-${at}`;
+  const targets = [unix(directory, name)] as const;
+  return { kind: "published-port", where: "--publish", listen: tcp(host, hostPort), targets, name, port };
+}
+
+function tcp(host: string, port: number): Address {
+  return { kind: "tcp", host, port };
+}
+
+function unix(directory: RuntimeDirectory, name: string): Address {
+  return { kind: "unix", path: directory.socket(name) };
+}
+
+function named({ listen, targets, where }: PlannedEnd): NamedBridge {
+  return { listen, connect: targets[0], where };
+}
+
+/** Throws FENCE_LISTEN. The caller closes them. */
+export function openEnds(addon: Addon, planned: readonly PlannedEnd[]): readonly OpenEnd[] {
+  const handed = planned.filter(({ kind }) => kind === "published-port");
+  // All in one call: it opens every one, or none.
+  const asked = [...planned.map(({ listen }) => listen), ...handed.map(({ targets }) => targets[0])];
+  const listeners = openListeners(addon, asked);
+  return planned.flatMap((each, i): OpenEnd[] => {
+    const listener = listeners[i];
+    if (listener === undefined) return [];
+    const inner = listeners[planned.length + handed.indexOf(each)];
+    const published = publishedAt(listener, each);
+    const isHanded = published !== null && inner !== undefined;
+    return [
+      { planned: each, listener, handed: isHanded ? { listener: inner, published } : null, strangers: { count: 0 } },
+    ];
+  });
+}
+
+function publishedAt({ address }: Listener, { port }: PlannedEnd): PublishedPort | null {
+  return address.kind === "tcp" ? { host: address.host, hostPort: address.port, port } : null;
+}
+
+/** In the sandbox each port has one listener; a published port that is also a local one would lead round in circles. */
+function refuseTakenPorts({ httpProxy, socksProxy, localPorts, publish }: HostBridgeRequest): void {
+  const proxies = [
+    ...(httpProxy === null ? [] : [insidePorts.httpProxy]),
+    ...(socksProxy === null ? [] : [insidePorts.socksProxy]),
+  ];
+  const local = localPorts.find((port) => proxies.some((other) => other === port));
+  if (local !== undefined) throw taken(`the local port ${local}`, "that a proxy is reached at in the sandbox");
+  const bridged = [...proxies, ...localPorts];
+  const published = publish.find(({ port }) => bridged.includes(port));
+  if (published === undefined) return;
+  throw taken(`the published port ${published.port}`, "that leads out of the sandbox: a proxy's, or a local port");
+}
+
+function taken(what: string, whose: string): FenceError {
+  return new FenceError("FENCE_USAGE", `${what} must not be one ${whose}`, {
+    step,
+    hint: "let the program listen on another port",
+  });
+}
+
+/** In the sandbox a local port takes two bridges where there is IPv6. */
+function refuseTooMany(planned: readonly PlannedEnd[], hasIpv6: boolean): void {
+  const local = planned.filter(({ kind }) => kind === "local-port").length;
+  const count = planned.length + (hasIpv6 ? local : 0);
+  if (count <= maxBridges) return;
+  throw new FenceError("FENCE_USAGE", `a sandbox must have at most ${maxBridges} bridges, got ${count}`, {
+    step,
+    hint: "a local port counts twice, for IPv4 and IPv6: name fewer, or reach them through a proxy",
+  });
+}

@@ -1,0 +1,251 @@
+/**
+ * The directory of one sandbox's sockets on the host: made, locked while it is used, removed, and swept when its owner
+ * was killed.
+ *
+ * Runs:     host.
+ * Promises: nobody but this user can enter it; no symbolic link is followed to it; nothing is removed but directories that
+ *           fence has made for this user and whose owner is gone, with the sockets in them; one sweep does a bounded amount.
+ * Source:   docs/host-bridges.md; flock(2): the kernel drops the lock when its holder has ended, however it did
+ */
+import { randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  opendirSync,
+  openSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
+import { FenceError } from "../base/errors.ts";
+import { type HostPath, hostPath } from "../base/paths.ts";
+import { maxSocketPathBytes } from "../bridge/address.ts";
+import type { Addon } from "../sys/addon.ts";
+import { nodeError, systemError } from "../sys/errno.ts";
+import { LOCK_EX } from "./lock.ts";
+
+export interface RuntimeDirectoryOptions {
+  /** Of this process: XDG_RUNTIME_DIR is looked at. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The effective user ID of this process. */
+  readonly uid: number;
+  /** Where it is made when XDG_RUNTIME_DIR cannot be used. */
+  readonly fallback?: string;
+}
+
+const step = "runtime-directory";
+const prefix = "fence-";
+const namePattern = /^fence-[0-9a-f]{16}$/;
+const randomPartBytes = 8;
+/** Of a socket in the directory. */
+export const maxSocketNameBytes = 24;
+const maxTries = 16;
+/** Of one sweep, for each of the places. */
+const limits = { namesRead: 20_000, directoriesSwept: 64, filesRemoved: 256 } as const;
+const eexist = -17;
+const ewouldblock = -11;
+const openFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+export class RuntimeDirectory {
+  readonly path: HostPath;
+  readonly #fd: number;
+  #isClosed = false;
+  readonly #onExit = (): void => this.close();
+
+  /** Fresh, with mode 0700, and locked until close() or the end of this process. Throws FENCE_LISTEN. */
+  static make(addon: Addon, options: RuntimeDirectoryOptions): RuntimeDirectory {
+    const base = place(options);
+    for (let tries = 0; tries < maxTries; tries++) {
+      const made = tryToMake(addon, base, options.uid);
+      if (made !== null) return new RuntimeDirectory(made.path, made.fd);
+    }
+    throw new FenceError("FENCE_LISTEN", `cannot make a directory for sockets in ${base}: each one was taken`, {
+      step,
+      path: base,
+      hint: "another process of this user removes or locks them",
+    });
+  }
+
+  private constructor(path: string, fd: number) {
+    this.path = hostPath(path);
+    this.#fd = fd;
+    process.once("exit", this.#onExit);
+  }
+
+  /** Where a socket of this name is to be. */
+  socket(name: string): HostPath {
+    return hostPath(`${this.path}/${name}`);
+  }
+
+  /** Removes it with the sockets in it. What cannot be removed stays, and the next sweep tries again. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    process.off("exit", this.#onExit);
+    removeHeld(this.path, this.#fd);
+    closeSync(this.#fd);
+  }
+}
+
+/**
+ * Removes the directories of sandboxes whose launcher was killed. Not needed for a start: it may wait until the program
+ * runs. Answers how many there were. What fails is left for the next time.
+ */
+export function sweepRuntimeDirectories(addon: Addon, options: RuntimeDirectoryOptions): number {
+  const { given, fallback } = everyPlace(options);
+  const bases = new Set([given ?? fallback, fallback]);
+  return [...bases].reduce((sum, base) => sum + sweep(addon, base, options.uid), 0);
+}
+
+/** The best place that is fit for it. Throws FENCE_LISTEN. */
+function place(options: RuntimeDirectoryOptions): string {
+  const { given, fallback } = everyPlace(options);
+  if (given !== null && isPrivate(given, options.uid) && fits(given)) return given;
+  const problem = fallbackProblem(fallback, options.uid);
+  if (problem === null) return fallback;
+  throw new FenceError("FENCE_LISTEN", `cannot make a directory for sockets in ${fallback}: ${problem}`, {
+    step,
+    path: fallback,
+    hint: "set XDG_RUNTIME_DIR to a directory of yours with mode 0700",
+  });
+}
+
+/** Where directories of ours may be, whether or not they can be made there now. */
+function everyPlace({ environment, fallback = "/tmp" }: RuntimeDirectoryOptions) {
+  const given = environment["XDG_RUNTIME_DIR"] ?? "";
+  return { given: given.startsWith("/") && !given.includes("\0") ? hostPath(given) : null, fallback };
+}
+
+function isPrivate(path: string, uid: number): boolean {
+  const found = look(path);
+  return found?.isDirectory() === true && found.uid === uid && (found.mode & 0o777) === 0o700;
+}
+
+function fits(base: string): boolean {
+  const longest = `${base}/${prefix}${"0".repeat(2 * randomPartBytes)}/`;
+  return Buffer.byteLength(longest) + maxSocketNameBytes <= maxSocketPathBytes;
+}
+
+/** Others must not be able to put something else in our directory's place. */
+function fallbackProblem(path: string, uid: number): string | null {
+  const found = look(path);
+  if (found?.isDirectory() !== true) return "it is no directory";
+  const isTrusted = found.uid === uid || found.uid === 0;
+  const isSticky = (found.mode & 0o1000) !== 0;
+  if (isTrusted && ((found.mode & 0o022) === 0 || isSticky)) return null;
+  return "others can replace what is in it";
+}
+
+/** null: a sweep has taken it for an abandoned one, or the name was taken. */
+function tryToMake(addon: Addon, base: string, uid: number): { readonly path: string; readonly fd: number } | null {
+  const path = `${base}/${prefix}${randomBytes(randomPartBytes).toString("hex")}`;
+  let fd: number;
+  try {
+    mkdirSync(path, 0o700);
+    // A umask may have taken bits away. Nobody else can have replaced it: see fallbackProblem().
+    if ((lstatSync(path).mode & 0o777) !== 0o700) chmodSync(path, 0o700);
+    fd = openSync(path, openFlags);
+  } catch (error) {
+    const { errno, syscall } = error as NodeJS.ErrnoException;
+    if (errno === eexist || (syscall !== "mkdir" && look(path) === null)) return null;
+    throw nodeError("FENCE_LISTEN", `cannot make the directory ${path} for sockets`, error, { step, path });
+  }
+  const result = addon.lock(fd, LOCK_EX);
+  if (result === 0 && isAt(path, fd) && isOurDirectory(fstatSync(fd), uid)) return { path, fd };
+  closeSync(fd);
+  if (result === 0 || result === ewouldblock) return null;
+  removeEmpty(path);
+  throw systemError("FENCE_LISTEN", `cannot lock the directory ${path}`, "flock", result, { step, path });
+}
+
+function sweep(addon: Addon, base: string, uid: number): number {
+  let swept = 0;
+  for (const name of names(base, limits.namesRead)) {
+    if (!namePattern.test(name)) continue;
+    if (swept === limits.directoriesSwept) break;
+    if (sweepOne(addon, `${base}/${name}`, uid)) swept++;
+  }
+  return swept;
+}
+
+/** True when it was an abandoned one and is gone. */
+function sweepOne(addon: Addon, path: string, uid: number): boolean {
+  let fd: number;
+  try {
+    if (!isOurDirectory(lstatSync(path), uid)) return false;
+    fd = openSync(path, openFlags);
+  } catch {
+    return false; // it is gone, or not for us
+  }
+  try {
+    // The lock first: whoever makes a directory looks, when it has the lock, whether it is still there.
+    if (!isOurDirectory(fstatSync(fd), uid) || addon.lock(fd, LOCK_EX) !== 0 || !isAt(path, fd)) return false;
+    return removeHeld(path, fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** By the descriptor that holds the lock: what is at the path may be another directory by now. */
+function removeHeld(path: string, fd: number): boolean {
+  const inside = `/proc/self/fd/${fd}`;
+  for (const name of names(inside, limits.filesRemoved)) removeSocket(`${inside}/${name}`);
+  return isAt(path, fd) && removeEmpty(path);
+}
+
+function removeSocket(path: string): void {
+  try {
+    if (lstatSync(path).isSocket()) unlinkSync(path);
+  } catch {
+    // It is gone, or it stays, and the directory with it.
+  }
+}
+
+function removeEmpty(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false; // somebody has put something there that is not ours
+  }
+}
+
+function isOurDirectory(found: Stats, uid: number): boolean {
+  return found.isDirectory() && found.uid === uid && (found.mode & 0o777) === 0o700;
+}
+
+/** Whether the path still leads to what the descriptor is open on. */
+function isAt(path: string, fd: number): boolean {
+  const [here, held] = [look(path), fstatSync(fd)];
+  return here !== null && here.dev === held.dev && here.ino === held.ino;
+}
+
+function look(path: string): Stats | null {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+  } catch {
+    return null; // ENOTDIR, EACCES, ELOOP: for us there is nothing
+  }
+}
+
+/** At most so many; none when the directory cannot be read. */
+function names(path: string, limit: number): readonly string[] {
+  const found: string[] = [];
+  try {
+    const directory = opendirSync(path, { bufferSize: 256 });
+    try {
+      for (let entry = directory.readSync(); entry !== null && found.length < limit; entry = directory.readSync()) {
+        found.push(entry.name);
+      }
+    } finally {
+      directory.closeSync();
+    }
+  } catch {
+    // What was read counts.
+  }
+  return found;
+}
