@@ -13,6 +13,7 @@ export const licenseFiles: Readonly<Record<string, string>> = {
   "node.txt": `${nodePackage}/LICENSE`,
   "glibc.txt": "/usr/share/doc/libc6/copyright",
   "libstdc++-libgcc-libatomic.txt": "/usr/share/doc/libstdc++6/copyright",
+  "jsonc-parser.txt": `${root}/node_modules/jsonc-parser/LICENSE.md`,
   "third-party-notices.md": `${root}/docs/third-party-notices.md`,
 };
 

@@ -27,6 +27,8 @@ export async function makeBundle(identity: BuildIdentity): Promise<void> {
     platform: "node",
     target: "node26",
     format: "cjs",
+    // jsonc-parser's "main" is UMD, which no bundler can follow.
+    mainFields: ["module", "main"],
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: "none",

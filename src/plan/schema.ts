@@ -178,7 +178,11 @@ export interface Field<T> {
   /** One sentence for whoever writes the value. */
   readonly description: string;
   /** What an absent key stands for; none: the key is required. */
-  readonly absent: { readonly kind: "required" } | { readonly kind: "default"; readonly value: Json };
+  readonly absent:
+    | { readonly kind: "required" }
+    | { readonly kind: "default"; readonly value: Json }
+    /** Read as null: `value` holds unless something else says more. */
+    | { readonly kind: "unsaid"; readonly value: Json };
 }
 
 export function required<T>(schema: Schema<T>, description: string): Field<T> {
@@ -187,6 +191,10 @@ export function required<T>(schema: Schema<T>, description: string): Field<T> {
 
 export function optional<T>(schema: Schema<T>, value: Json, description: string): Field<T> {
   return { schema, description, absent: { kind: "default", value } };
+}
+
+export function unsaid<T>(schema: Schema<T>, value: Json, description: string): Field<T | null> {
+  return { schema, description, absent: { kind: "unsaid", value } };
 }
 
 type Fields<T> = { readonly [K in keyof T]: Field<T[K]> };
@@ -215,13 +223,14 @@ export function record<T extends object>(fields: Fields<T>): Schema<T> {
 function parseField<T>({ schema, absent }: Field<T>, value: unknown, where: string): T {
   if (value !== undefined) return schema.parse(value, where);
   if (absent.kind === "default") return schema.parse(absent.value, where);
+  if (absent.kind === "unsaid") return null as T;
   throw new FenceError("FENCE_PLAN", `${where} is missing`);
 }
 
 function describeRecord(fields: readonly (readonly [string, Field<unknown>])[]): JsonSchema {
   const properties = fields.map(([name, { schema, description, absent }]) => {
     const described = { description, ...schema.describe() };
-    return [name, absent.kind === "default" ? { ...described, default: absent.value } : described] as const;
+    return [name, absent.kind === "required" ? described : { ...described, default: absent.value }] as const;
   });
   const needed = fields.filter(([, { absent }]) => absent.kind === "required").map(([name]) => name);
   return {

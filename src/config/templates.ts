@@ -1,0 +1,240 @@
+/**
+ * The settings that come with fence.
+ *
+ * Runs:     host. Pure.
+ * Promises: each is read by the same rules as a file; none says a key that has no effect here.
+ * Source:   docs/configuration.md; the names are those of the Go fence
+ */
+import { type Settings, settingsSchema } from "./keys.ts";
+
+export const templateNames = [
+  "code",
+  "code-relaxed",
+  "code-strict",
+  "disable-telemetry",
+  "git-readonly",
+  "local-dev-server",
+] as const;
+export type TemplateName = (typeof templateNames)[number];
+
+interface Template {
+  /** One line, for `fence config templates`. */
+  readonly description: string;
+  /** As a settings file would say it. */
+  readonly says: object;
+}
+
+/** Throws nothing: a test reads them all. */
+export function templateSettings(name: TemplateName): Settings {
+  return settingsSchema.parse(templates[name].says, "the settings");
+}
+
+const temporary = "/tmp";
+
+const modelHosts = [
+  "*.anthropic.com",
+  "api.openai.com",
+  "generativelanguage.googleapis.com",
+  "api.mistral.ai",
+  "api.cohere.ai",
+  "api.together.xyz",
+  "openrouter.ai",
+  "api.morphllm.com",
+  "*.amazonaws.com",
+  "models.dev",
+];
+const agentHosts = [
+  "opencode.ai",
+  "api.opencode.ai",
+  "ampcode.com",
+  "*.ampcode.com",
+  "*.factory.ai",
+  "api.workos.com",
+  "*.cursor.sh",
+  "data.charm.land",
+  "catwalk.charm.sh",
+  "*.githubcopilot.com",
+];
+const forgeHosts = [
+  "github.com",
+  "api.github.com",
+  "raw.githubusercontent.com",
+  "codeload.github.com",
+  "objects.githubusercontent.com",
+  "release-assets.githubusercontent.com",
+  "gitlab.com",
+];
+const packageHosts = [
+  "*.npmjs.org",
+  "registry.yarnpkg.com",
+  "pypi.org",
+  "files.pythonhosted.org",
+  "crates.io",
+  "static.crates.io",
+  "index.crates.io",
+  "proxy.golang.org",
+  "sum.golang.org",
+  "formulae.brew.sh",
+];
+/** They hand out the machine's own credentials. */
+const metadataHosts = ["169.254.169.254", "metadata.google.internal", "instance-data.ec2.internal"];
+const telemetryHosts = [
+  "sentry.io",
+  "*.sentry.io",
+  "*.posthog.com",
+  "statsig.com",
+  "*.statsig.com",
+  "statsig.anthropic.com",
+  "*.segment.io",
+  "*.segment.com",
+  "*.amplitude.com",
+  "*.mixpanel.com",
+  "*.heap.io",
+  "*.heapanalytics.com",
+  "*.fullstory.com",
+  "*.hotjar.com",
+  "*.hotjar.io",
+  "*.logrocket.io",
+  "*.logrocket.com",
+  "*.bugsnag.com",
+  "*.rollbar.com",
+  "*.datadog.com",
+  "*.datadoghq.com",
+  "*.newrelic.com",
+  "*.nr-data.net",
+  "*.launchdarkly.com",
+  "*.split.io",
+  "*.pendo.io",
+  "*.intercom.io",
+  "*.intercom.com",
+  "*.appsflyer.com",
+  "*.adjust.com",
+  "*.branch.io",
+  "crashlytics.com",
+  "*.crashlytics.com",
+];
+
+/** Where agents and package managers keep what they need to go on. */
+const agentPlaces = [
+  "~/.amp",
+  "~/.claude",
+  "~/.claude*",
+  "~/.codex",
+  "~/.copilot",
+  "~/.cursor",
+  "~/.factory",
+  "~/.gemini",
+  "~/.kiro",
+  "~/.opencode",
+  "~/.pi",
+];
+const cachePlaces = [
+  "~/.bun",
+  "~/.cache",
+  "~/.cargo/.package-cache",
+  "~/.cargo/git",
+  "~/.cargo/registry",
+  "~/.config",
+  "~/.local/share",
+  "~/.local/state",
+  "~/.npm/_cacache",
+  "~/.npm/_npx",
+  "~/.zcompdump*",
+];
+const keyFiles = ["**/.env", "**/.env.*", "**/*.key", "**/*.pem", "**/*.p12", "**/*.pfx"];
+const credentials = [
+  "~/.ssh/id_*",
+  "~/.ssh/config",
+  "~/.ssh/*.pem",
+  "~/.gnupg",
+  "~/.aws",
+  "~/.config/gcloud",
+  "~/.kube",
+  "~/.docker",
+  "~/.pypirc",
+  "~/.netrc",
+  "~/.git-credentials",
+  "~/.cargo/credentials",
+  "~/.cargo/credentials.toml",
+];
+
+const gitDenied = ["git push", "git reset", "git clean", "git checkout --", "git rebase", "git merge"];
+const publishing = ["npm publish", "pnpm publish", "yarn publish", "cargo publish", "twine upload", "gem push"];
+const forgeDenied = [
+  ...["create", "merge", "close", "reopen", "review", "comment"].map((verb) => `gh pr ${verb}`),
+  ...["create", "delete"].map((verb) => `gh release ${verb}`),
+  ...["create", "fork", "delete"].map((verb) => `gh repo ${verb}`),
+  ...["create", "close", "comment"].map((verb) => `gh issue ${verb}`),
+  "gh gist create",
+  "gh workflow run",
+  "gh api",
+  "gh auth login",
+  ...["secret", "variable"].flatMap((thing) => [`gh ${thing} set`, `gh ${thing} delete`]),
+];
+
+export const templates: Readonly<Record<TemplateName, Template>> = {
+  code: {
+    description: "coding agents: model, forge and package hosts; writes here and in caches; keys unreadable",
+    says: {
+      network: {
+        allowLocalBinding: true,
+        allowLocalOutbound: true,
+        allowedDomains: [...modelHosts, ...agentHosts, ...forgeHosts, ...packageHosts],
+        deniedDomains: [...metadataHosts, "statsig.anthropic.com", "*.sentry.io"],
+      },
+      filesystem: {
+        allowWrite: [".", temporary, ...agentPlaces, ...cachePlaces],
+        denyWrite: keyFiles,
+        denyRead: credentials,
+      },
+      command: { deny: [...gitDenied, ...publishing, "sudo", ...forgeDenied] },
+    },
+  },
+  "code-relaxed": {
+    description: "code with the host's network, for programs that ignore proxies",
+    says: { extends: "code", network: { allowedDomains: ["*"] } },
+  },
+  "code-strict": {
+    description: "code that reads only this directory, system directories and agents' own files",
+    says: {
+      extends: "code",
+      filesystem: {
+        defaultDenyRead: true,
+        allowRead: [
+          ".",
+          ...agentPlaces.filter((path) => !path.includes("*")),
+          "~/.claude.json",
+          "~/.config",
+          "~/.cache",
+        ],
+      },
+    },
+  },
+  "disable-telemetry": {
+    description: "the host's network without analytics and error reporting",
+    says: {
+      network: {
+        allowLocalBinding: true,
+        allowLocalOutbound: true,
+        allowedDomains: ["*"],
+        deniedDomains: telemetryHosts,
+      },
+      filesystem: { allowWrite: [".", temporary, ...agentPlaces, ...cachePlaces] },
+    },
+  },
+  "git-readonly": {
+    description: "fetches from forges; commands that change repositories elsewhere or destroy work are denied",
+    says: {
+      network: { allowedDomains: forgeHosts },
+      filesystem: { allowWrite: ["."] },
+      command: { deny: [...gitDenied, "git commit", "git tag", "git branch -D", "rm -rf", ...forgeDenied] },
+    },
+  },
+  "local-dev-server": {
+    description: "servers on loopback; writes here and in /tmp",
+    says: {
+      network: { allowLocalBinding: true, allowLocalOutbound: true },
+      filesystem: { allowWrite: [".", temporary] },
+    },
+  },
+};
