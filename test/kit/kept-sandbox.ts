@@ -118,6 +118,7 @@ export class KeptSandbox {
 
   async started(): Promise<void> {
     this.#namespace = await this.ask("readlink /proc/self/ns/pid");
+    await this.ask("echo"); // the shell's own: readlink has ended and is none of the sandbox's processes
   }
 
   /** The next line that the program prints; empty at its end. */
