@@ -18,6 +18,7 @@ import {
   variable,
   variableName,
 } from "../base/option-values.ts";
+import { quoted } from "../base/quote.ts";
 import type { Address } from "../bridge/address.ts";
 import type { PolicyOverrides } from "../config/overrides.ts";
 import { type ProxyOption, parseProxy, parsePublished } from "./addresses.ts";
@@ -120,7 +121,7 @@ function program(given: GivenOptions, words: readonly string[], at: number): Lau
     });
   }
   if (words[0] !== undefined) {
-    throw new FenceError("FENCE_USAGE", `-c and the program ${JSON.stringify(words[0])} exclude each other`, {
+    throw new FenceError("FENCE_USAGE", `-c and the program ${quoted(words[0])} exclude each other`, {
       hint: "quote the whole command as one word behind -c",
     });
   }
