@@ -14,6 +14,7 @@ import { bootstrap } from "./bootstrap/bootstrap.ts";
 import { serveBridges } from "./bootstrap/bridge-process.ts";
 import { parseBootstrap } from "./bootstrap/options.ts";
 import { runBridge } from "./bridge/run-bridge.ts";
+import { chooseCommand } from "./cli/commands.ts";
 import { errorText } from "./cli/error-text.ts";
 import { bootstrapHelp, bridgeHelp, generalHelp } from "./cli/help.ts";
 import { type Addon, loadAddon } from "./sys/addon.ts";
@@ -49,7 +50,7 @@ async function main(): Promise<number> {
     case "set-up":
       return runBootstrap(role, args);
     case "launcher":
-      return runLauncher(role, command === "run" ? args : process.argv.slice(ownArguments));
+      return runLauncher(role, process.argv.slice(ownArguments));
     default:
       return runCommand(role, command, args);
   }
@@ -105,14 +106,27 @@ async function runBootstrap(role: Extract<StubRole, { name: "set-up" }>, args: r
   }
 }
 
-async function runLauncher(role: Extract<StubRole, { name: "launcher" }>, args: readonly string[]): Promise<number> {
+/** Its code is loaded for it alone: the bootstrap's start is not to wait for it. */
+async function runLauncher(role: Extract<StubRole, { name: "launcher" }>, words: readonly string[]): Promise<number> {
   const addon = addonOf(role);
   addon.cancelAlarm();
   const waiting = new WaitingProcess(addon, role.socket);
   const front = new Front(addon, role.life);
   try {
     const { launch } = await import("./launcher/launch.ts");
-    await launch({ addon, waiting, front, messages }, args);
+    const { parseRun } = await import("./launcher/options.ts");
+    const given = parseRun(chooseCommand(words).args);
+    switch (given.kind) {
+      case "help":
+        say(generalHelp);
+        break;
+      case "check":
+        throw new FenceError("FENCE_USAGE", "fence check is being built");
+      case "launch":
+        await launch({ addon, waiting, front, messages }, given.request);
+        return 0;
+    }
+    waiting.exit(0);
     return 0;
   } catch (thrown) {
     const error = asFenceError(thrown);

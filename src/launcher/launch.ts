@@ -1,18 +1,36 @@
-import { readlinkSync } from "node:fs";
-import { homedir } from "node:os";
-import { hostPath } from "../base/paths.ts";
+/**
+ * `fence run`: plans a sandbox, starts it, serves it and says how it ended.
+ *
+ * Runs:     host, in the launcher, a detached child of the process that the user started.
+ * Promises: the program runs only under everything that the policy requires; whatever happens nothing of the sandbox is
+ *           left on the host.
+ * Source:   docs/launch.md
+ */
+import { asFenceError, bug, FenceError } from "../base/errors.ts";
+import type { SandboxPath } from "../base/paths.ts";
+import type { Address } from "../bridge/address.ts";
+import { loadPolicy } from "../config/load.ts";
 import { mountArgs } from "../plan/bwrap-argv.ts";
 import { planMounts } from "../plan/mount-plan.ts";
+import type { MountPlan } from "../plan/mounts.ts";
 import { namespaceArgs, wantedNamespaces } from "../plan/namespaces.ts";
 import type { Policy } from "../plan/policy.ts";
+import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
-import type { Front } from "../sys/front.ts";
+import type { Front, SandboxEnd } from "../sys/front.ts";
 import { hostView } from "../sys/host-view.ts";
 import type { Messages } from "../sys/messages.ts";
-import { originalEnvironment } from "../sys/original-environment.ts";
+import { readSettingsFile } from "../sys/settings-files.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
-import { insidePlan } from "./inside-plan.ts";
-import { Sandbox } from "./sandbox.ts";
+import { HostBridges } from "./host-bridges.ts";
+import { InsideEvents } from "./inside-events.ts";
+import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
+import { programArguments, programEnvironment, shellPath } from "./program.ts";
+import { LaunchReport } from "./report.ts";
+import type { LaunchRequest } from "./request.ts";
+import { RuntimeDirectory, sweepRuntimeDirectories } from "./runtime-directory.ts";
+import { Sandbox, type SandboxMaker } from "./sandbox.ts";
+import { type Surroundings, surroundings } from "./surroundings.ts";
 
 export interface LaunchContext {
   readonly addon: Addon;
@@ -21,127 +39,171 @@ export interface LaunchContext {
   readonly messages: Messages;
 }
 
-const policy: Policy = {
-  allowPty: true,
-  forceNewSession: false,
-  network: {
-    allowedDomains: [],
-    deniedDomains: [],
-    defaultAction: "deny",
-    allowUnixSockets: [],
-    allowAllUnixSockets: false,
-    allowLocalBinding: false,
-    allowLocalOutbound: false,
-    allowLocalOutboundPorts: [],
-    httpProxyPort: null,
-    socksProxyPort: null,
-    upstreamProxy: null,
-  },
-  filesystem: {
-    defaultDenyRead: false,
-    strictDenyRead: false,
-    wslInterop: null,
-    allowRead: [],
-    allowExecute: [],
-    denyRead: [],
-    allowWrite: [process.cwd()],
-    denyWrite: [],
-    allowGitConfig: false,
-    mask: [],
-    decoys: [],
-    restore: [],
-  },
-  devices: { mode: "auto", allow: [] },
-  command: {
-    deny: [],
-    allow: [],
-    useDefaults: false,
-    acceptSharedBinaryCannotRuntimeDeny: [],
-    runtimeExecPolicy: "path",
-  },
-  ssh: {
-    allowedHosts: [],
-    deniedHosts: [],
-    allowedCommands: [],
-    deniedCommands: [],
-    allowAllCommands: false,
-    inheritDeny: false,
-  },
-  isolation: {
-    mount: "required",
-    user: "required",
-    pid: "required",
-    network: "required",
-    ipc: "required",
-    uts: "required",
-    cgroup: "required",
-    "nested-user": "required",
-    landlock: "required",
-    seccomp: "required",
-  },
-};
+const bootstrapPath = "/tmp/fence/bin/fence";
 
-export async function launch(
-  { addon, waiting, front, messages }: LaunchContext,
-  argv: readonly string[],
-): Promise<void> {
-  const facts = {
-    uid: process.getuid?.() ?? 0,
-    gid: process.getgid?.() ?? 0,
-    home: homedir(),
-    directory: process.cwd(),
-    environment: process.env,
-    executable: hostPath(readlinkSync("/proc/self/exe")),
-    bridgeSockets: [],
-  };
-  const mounts = planMounts(policy, facts, hostView());
-  const namespaces = wantedNamespaces(policy.isolation, false);
-  const sandbox = new Sandbox(addon, waiting, 2);
-  const args = [
-    ...namespaceArgs(namespaces, false),
-    ...mounts.mounts.flatMap(({ step }) => mountArgs(step, () => sandbox.giveBytes(Buffer.alloc(0), "x"))),
-  ];
-  if (process.env["FENCE_DEBUG"]) messages.write(args.join(" ") + "\n");
-  const argsFd = sandbox.giveBytes(Buffer.from(args.map((a) => `${a}\0`).join("")), "arguments");
+/** Settles when all is over; the front then ends as the program did. Throws what the user is to be told. */
+export async function launch(context: LaunchContext, request: LaunchRequest): Promise<void> {
+  const { statusFd } = request;
+  const taken = statusFd === null ? null : context.waiting.takeDescriptor(statusFd, "--status-fd");
+  const report = new LaunchReport(taken, statusFd);
+  try {
+    report.starting();
+    await runSandbox(context, request, report);
+  } catch (thrown) {
+    const error = asFenceError(thrown);
+    if (error.code !== "FENCE_STATUS") report.failed(error);
+    throw error;
+  }
+}
+
+async function runSandbox(context: LaunchContext, request: LaunchRequest, report: LaunchReport): Promise<void> {
+  using resources = new DisposableStack();
+  const { addon, front, messages } = context;
+  const around = surroundings();
+  const { policy } = loadPolicy({ read: readSettingsFile, uid: around.uid }, { ...request.policy, ...around });
+  const bridges = await openBridges(addon, request, policy, around, resources);
+  const mounts = planMounts(policy, { ...around, bridgeSockets: bridges?.sockets ?? [] }, hostView());
+
+  const inside = new InsideEvents({
+    ready: ({ isolation = null }) => report.ready({ isolation, published: publishedPorts(bridges) }),
+    verified: (checks) => report.verified(checks),
+    crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
+  });
+  const sandbox = await startSandbox(context, { request, policy, around, bridges, mounts, inside });
+  bridges?.handedOver();
+  bridges?.serve();
+  sweepRuntimeDirectories(addon, around);
+  const end = await front.ended();
+  if (end === "gone") return; // whoever waited for this process has gone as well
+  await bridges?.drain();
+  const said = await sandbox.messages;
+  await sandbox.reported;
+  refuseFailure(end, inside, said, request);
+  report.ended(end, bridgeStatistics(bridges));
+  messages.write(said);
+}
+
+interface Decided {
+  readonly request: LaunchRequest;
+  readonly policy: Policy;
+  readonly around: Surroundings;
+  readonly bridges: HostBridges | null;
+  readonly mounts: MountPlan;
+  readonly inside: InsideEvents;
+}
+
+async function startSandbox({ addon, waiting, messages }: LaunchContext, decided: Decided): Promise<Sandbox> {
+  const { request, policy, around, bridges, mounts, inside } = decided;
+  const argv = programArguments(request.program);
+  const environment = programEnvironment(request.environment);
+  const sandbox = new Sandbox(addon, waiting, messages.descriptor);
+  const namespaces = wantedNamespaces(policy.isolation, hasHostNetwork(policy));
+  const mountArguments = mounts.mounts.flatMap(({ step }) =>
+    mountArgs(step, () => sandbox.giveBytes(Buffer.alloc(0), "an empty file")),
+  );
+  const argsFd = sandbox.giveBytes(
+    nulTerminated([...namespaceArgs(namespaces, policy.forceNewSession), ...mountArguments]),
+    "bubblewrap's arguments",
+  );
   const plan = insidePlan({
     argv,
-    environment: originalEnvironment(),
-    directory: facts.directory,
+    environment,
+    directory: request.directory ?? around.directory,
     grants: mounts.grants,
-    unixSockets: [],
+    unixSockets: mounts.allowedSockets,
     connectTcp: null,
-    network: { httpProxy: null, socksProxy: null, bridges: [] },
-    landlock: "required",
-    landlockAbi: addon.landlockAbi(),
-    seccomp: "required",
-    verify: false,
+    network: insideNetwork(bridges, mounts, sandbox),
+    landlock: policy.isolation.landlock,
+    landlockAbi: Math.max(0, addon.landlockAbi()),
+    seccomp: policy.isolation.seccomp,
+    verify: request.verify,
     inherited: sandbox.inherited,
     blockedSignals: sandbox.blockedSignals(),
   });
-  sandbox.onStatus((line) => {
-    if (process.env["FENCE_DEBUG"]) messages.write(`${line}\n`);
-  });
+  sandbox.onReport((line) => inside.take(line));
   messages.leaveStdio(addon, waiting.pidfd);
-  await sandbox.start(
-    {
-      path: "/usr/bin/bwrap",
-      argv: (planFd, statusFd) => [
-        "bwrap",
-        "--args",
-        String(argsFd),
-        "--",
-        "/tmp/fence/bin/fence",
-        "bootstrap",
-        "--plan-fd",
-        String(planFd),
-        "--status-fd",
-        String(statusFd),
-      ],
+  await sandbox.start(bubblewrap(argsFd), plan);
+  return sandbox;
+}
+
+function bubblewrap(argsFd: number): SandboxMaker {
+  return {
+    path: "/usr/bin/bwrap",
+    argv: (planFd, statusFd) => [
+      ...["bwrap", "--args", String(argsFd), "--", bootstrapPath],
+      ...["bootstrap", "--plan-fd", String(planFd), "--status-fd", String(statusFd)],
+    ],
+  };
+}
+
+async function openBridges(
+  addon: Addon,
+  request: LaunchRequest,
+  { network }: Policy,
+  around: Surroundings,
+  resources: DisposableStack,
+): Promise<HostBridges | null> {
+  const ports = network.allowLocalOutbound ? network.allowLocalOutboundPorts : [];
+  const wanted = {
+    httpProxy: request.httpProxy ?? loopbackPort(network.httpProxyPort),
+    socksProxy: request.socksProxy ?? loopbackPort(network.socksProxyPort),
+    localPorts: ports,
+    publish: request.publish,
+  };
+  const isNeeded = wanted.httpProxy !== null || wanted.socksProxy !== null || ports.length + wanted.publish.length > 0;
+  if (!isNeeded) return null;
+  const directory = resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
+  return resources.adopt(await HostBridges.open(addon, wanted, directory, { uid: around.uid }), (open) => open.close());
+}
+
+function loopbackPort(port: number | null): Address | null {
+  return port === null ? null : { kind: "tcp", host: "127.0.0.1", port };
+}
+
+function insideNetwork(bridges: HostBridges | null, mounts: MountPlan, sandbox: Sandbox): InsideNetwork {
+  if (bridges === null) return { httpProxy: null, socksProxy: null, bridges: [] };
+  const places = new Map(bridges.sockets.map(({ name }, i) => [name, mounts.bridgeSockets[i]]));
+  return bridges.plan({
+    socket(name): SandboxPath {
+      const place = places.get(name);
+      if (place === undefined) throw bug(`the socket ${name} is not mounted`);
+      return place;
     },
-    plan,
-  );
-  const end = await front.ended();
-  if (end === "gone") return;
-  const said = await sandbox.messages;
-  if (said !== "") messages.write(said);
+    descriptors: bridges.handed.map(({ fd }) => sandbox.give(fd)),
+  });
+}
+
+/** Whether the policy grants the host's network itself. */
+function hasHostNetwork({ network }: Policy): boolean {
+  return network.allowedDomains.includes("*");
+}
+
+function publishedPorts(bridges: HostBridges | null): Json {
+  return (bridges?.published ?? []).map(({ host, hostPort, port }) => ({ host, hostPort, port }));
+}
+
+function bridgeStatistics(bridges: HostBridges | null): Json {
+  return (bridges?.statistics() ?? []).map((each) => ({ ...each }));
+}
+
+function nulTerminated(values: readonly string[]): Buffer {
+  return Buffer.from(values.map((value) => `${value}\0`).join(""));
+}
+
+/** Throws what kept the program from starting; nothing when it was started, or the user ended the start. */
+function refuseFailure(end: SandboxEnd, inside: InsideEvents, said: string, { program }: LaunchRequest): void {
+  const { failure, wasReady } = inside;
+  if (failure !== null) throw program.kind === "shell" ? withShellHint(failure) : failure;
+  if (wasReady || (end.ofProgram && end.signal !== null)) return;
+  throw new FenceError("FENCE_BWRAP", `bubblewrap ended with ${end.exit ?? end.signal}: ${said.trim()}`, {
+    step: "start-sandbox",
+  });
+}
+
+function withShellHint(failure: FenceError): FenceError {
+  if (failure.code !== "FENCE_PROGRAM_NOT_FOUND") return failure;
+  return new FenceError(failure.code, failure.message, {
+    ...failure.details,
+    hint: `-c needs a shell in the sandbox: show it ${shellPath}, or name the program without -c`,
+  });
 }

@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { buildId } from "../base/build.ts";
-import { bug, FenceError } from "../base/errors.ts";
+import { bug } from "../base/errors.ts";
 import { type ArgumentStep, execPlan, type ProcessStep } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import type { Json } from "../plan/schema.ts";
@@ -118,11 +118,12 @@ export class Sandbox {
   }
 
   /** The lines of the bootstrap's report, as they come. */
-  onStatus(line: (text: string) => void): void {
-    this.#status.lines = line;
+  onReport(take: (line: string) => void): void {
+    this.#status.lines = take;
   }
 
-  get statusEnded(): Promise<string> {
+  /** Settles when the last line has come. */
+  get reported(): Promise<string> {
     return this.#status.whole;
   }
 
@@ -161,14 +162,5 @@ class Reading {
       line = last.length > maxMessageBytes ? "" : last;
     }
     return text;
-  }
-}
-
-/** The status report's lines are read by whoever asked for them; a line that is none is our mistake. */
-export function parseReport(line: string): { readonly event: string; readonly [key: string]: unknown } {
-  try {
-    return JSON.parse(line);
-  } catch (cause) {
-    throw new FenceError("FENCE_LAUNCH", "the sandbox sent a report that is none", { step, cause });
   }
 }
