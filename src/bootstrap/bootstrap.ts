@@ -17,7 +17,8 @@ import type { RulesetChoice } from "../landlock/ruleset.ts";
 import { encodeAttempts } from "../plan/attempts.ts";
 import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
-import { filterBytes, programFilter } from "../seccomp/filters.ts";
+import { filterBytes, programFilterName } from "../seccomp/filters.ts";
+import type { FilterAddition } from "../seccomp/program-filter.ts";
 import type { Addon } from "../sys/addon.ts";
 import type { Keeper, KeptListeners } from "../sys/keeper.ts";
 import type { Messages } from "../sys/messages.ts";
@@ -31,7 +32,7 @@ import type { BootstrapCommand } from "./options.ts";
 import { pathFacts } from "./path-facts.ts";
 import { findProgram } from "./program.ts";
 import { encodeRelayPlan } from "./relay-plan.ts";
-import type { BootstrapRequest } from "./request.ts";
+import type { BootstrapRequest, SeccompMode } from "./request.ts";
 import { type EnforcedRuleset, makeRuleset } from "./ruleset.ts";
 import { failed, type Isolation, idleEnd, type Report, starting, statusReport } from "./status.ts";
 import { explainFailure, type PreparedPlan } from "./step-failure.ts";
@@ -252,10 +253,14 @@ function preparePlan(
     .arguments([first, ...rest])
     .process(request.process)
     .landlock({ restricts: choice.kind === "ruleset", flags: restrictFlags })
-    .seccomp(request.seccomp === "off" ? new Uint8Array() : filterBytes(programFilter(filterAdditions), architecture()))
+    .seccomp(programFilter(request.seccomp, filterAdditions))
     .program(program);
   const programPath = program.kind === "exec" ? program.path : (argv[0] ?? "");
   return { plan, repaired: change.repaired, directory, programPath };
+}
+
+function programFilter(mode: SeccompMode, additions: readonly FilterAddition[]): Uint8Array {
+  return mode === "off" ? new Uint8Array() : filterBytes(programFilterName(mode, additions), architecture());
 }
 
 /** PATH as the program will have it. */

@@ -37,7 +37,9 @@ export type ProgramRequest =
   | { readonly kind: "original"; readonly first: number; readonly argv: readonly string[] }
   | { readonly kind: "plan"; readonly argv: readonly string[] };
 
-export const seccompModes = ["default", "off"] as const;
+export const seccompModes = ["default", "strict", "off"] as const;
+
+export type SeccompMode = (typeof seccompModes)[number];
 
 export interface NetworkRequest {
   /** Those of the proxies are among them. */
@@ -50,7 +52,7 @@ export interface BootstrapRequest extends NetworkRequest {
   readonly environment: EnvironmentRequest;
   readonly process: readonly ProcessStep[];
   readonly landlock: LandlockAnswer;
-  readonly seccomp: (typeof seccompModes)[number];
+  readonly seccomp: SeccompMode;
   /** The process that was started stays, as a reaper and signal forwarder; a child of it becomes the program. */
   readonly init: boolean;
   /** A throw-away child under the same restrictions tries them before the program starts. */

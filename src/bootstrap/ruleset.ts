@@ -9,7 +9,7 @@ import type { BridgeAddresses } from "../bridge/address.ts";
 import { maskOf } from "../landlock/abi.ts";
 import type { RulesetRequest } from "../landlock/request.ts";
 import { chooseRuleset, type RulesetChoice } from "../landlock/ruleset.ts";
-import type { FilterAddition } from "../seccomp/default-filter.ts";
+import type { FilterAddition } from "../seccomp/program-filter.ts";
 import type { Addon } from "../sys/addon.ts";
 import { enoent, newRuleset } from "./new-ruleset.ts";
 import type { LandlockAnswer } from "./request.ts";

@@ -13,11 +13,12 @@ import type { BridgeStatistics } from "../bridge/bridge.ts";
 import type { LandlockReport } from "../landlock/report.ts";
 import { nodeError } from "../sys/errno.ts";
 import type { Repair } from "./environment.ts";
+import type { SeccompMode } from "./request.ts";
 import type { CheckOutcome } from "./verification.ts";
 
 export interface Isolation {
   readonly landlock: LandlockReport & { readonly skippedPaths: readonly string[] };
-  readonly seccomp: "default" | "off";
+  readonly seccomp: SeccompMode;
   readonly noNewPrivs: true;
   /** null: there are no bridges. Its filter, and that it has no capabilities, is never given up. */
   readonly bridgeProcess: Pick<LandlockReport, "enforced" | "handled" | "dropped"> | null;

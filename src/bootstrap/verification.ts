@@ -15,6 +15,7 @@ import { type SyscallName, syscallNumbers } from "../seccomp/syscalls.ts";
 import type { Addon } from "../sys/addon.ts";
 import { errnoName, systemError } from "../sys/errno.ts";
 import { realPath } from "./program.ts";
+import type { SeccompMode } from "./request.ts";
 import { allows } from "./ruleset.ts";
 
 export interface Check {
@@ -44,7 +45,7 @@ export interface CheckOutcome {
 
 export interface Restrictions {
   readonly choice: RulesetChoice;
-  readonly seccomp: "default" | "off";
+  readonly seccomp: SeccompMode;
   readonly dropsCapabilities: boolean;
   /** PID of a process outside of the program's Landlock domain, of the same user. */
   readonly outsider: number;
@@ -54,7 +55,7 @@ export interface Restrictions {
   readonly programPath: string;
 }
 
-const [eperm, ebadf, eacces, einval, eafnosupport, enosys] = [1, 9, 13, 22, 97, 38];
+const [eperm, ebadf, eacces, einval, enosys, eafnosupport] = [1, 9, 13, 22, 38, 97];
 const atFdcwd = -100;
 const { O_DIRECTORY, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
 const openFlags = {
@@ -72,7 +73,7 @@ const tiocsti = 0x5412;
 /** The system calls that children try. */
 export const triedCalls = [
   ...(["bind", "chroot", "connect", "execveat", "ioctl", "kill"] as const),
-  ...(["openat", "personality", "prctl", "ptrace", "socket"] as const),
+  ...(["openat", "personality", "prctl", "ptrace", "setns", "socket", "vmsplice"] as const),
 ] satisfies readonly SyscallName[];
 
 /** More would not fit; a policy has rarely more than a dozen. */
@@ -83,8 +84,9 @@ export function checksOf(restrictions: Restrictions): readonly Check[] {
   return [
     { ...allowed("have no_new_privs", "fence", [call("prctl", getNoNewPrivs, 0, 0, 0, 0)]), value: 1 },
     ...(choice.kind === "ruleset" ? landlockChecks(choice, restrictions) : []),
-    ...(seccomp === "default" ? seccompChecks() : []),
-    ...(dropsCapabilities && mayChroot()
+    ...(seccomp === "off" ? [] : seccompChecks()),
+    ...(seccomp === "strict" ? strictChecks() : []),
+    ...(dropsCapabilities && seccomp !== "strict" && mayChroot()
       ? [denied("change the root directory", "capabilities", [call("chroot", path("/"))], [eperm])]
       : []),
   ];
@@ -207,6 +209,14 @@ function seccompChecks(): readonly Check[] {
     denied("switch address space randomisation off", "seccomp", [call("personality", addNoRandomize)], [eperm]),
     denied("trace a process", "seccomp", [call("ptrace", peekData, 0, 0, 0)], [eperm]),
     denied("type into the terminal", "seccomp", [call("ioctl", -1, tiocsti, 0)], [eperm]),
+  ];
+}
+
+/** Neither is denied for want of a capability: the descriptor is looked at first. */
+function strictChecks(): readonly Check[] {
+  return [
+    denied("enter a namespace", "seccomp strict", [call("setns", -1, 0)], [eperm]),
+    denied("share its pages with a pipe", "seccomp strict", [call("vmsplice", -1, 0, 0, 0)], [enosys]),
   ];
 }
 

@@ -65,7 +65,8 @@ every other port of its kind; all but the last two are repeatable):
                            when the kernel cannot (default: required)
   --ignore-missing         skip rules whose PATH does not exist
 Other:
-  --seccomp default|off    the system call filter (default: default)
+  --seccomp default|strict|off
+                           the system call filter (default: default)
   --init                   stay as a reaper and signal forwarder: for PID 1 of a
                            container, and so that what the program wrote last
                            is delivered

@@ -104,14 +104,26 @@ class BackwardsProgram {
         break;
       }
       case "branch": {
+        for (const target of [decision.yes, decision.no]) this.#bringNear(target);
         const [jumpTrue, jumpFalse] = [this.#distance(decision.yes), this.#distance(decision.no)];
-        if (Math.max(jumpTrue, jumpFalse) > maximumJump) throw bug(`a BPF jump is longer than ${maximumJump}`);
         this.#placed.push(instruction(opcodes[decision.test], decision.value, { jumpTrue, jumpFalse }));
         break;
       }
       default:
         unreachable(decision);
     }
+  }
+
+  /**
+   * Where a branch could not jump to the target, with another such instruction before it, a stand-in is placed here: the
+   * same answer again, or a jump without condition, which has no limit.
+   */
+  #bringNear(target: Decision): void {
+    const distance = this.#distance(target);
+    if (distance < maximumJump) return;
+    const isAnswer = target.kind === "answer";
+    this.#placed.push(isAnswer ? instruction(opcodes.answer, target.action) : instruction(opcodes.jump, distance));
+    this.#heights.set(target, this.#placed.length);
   }
 
   /** How many instructions a jump that is written now has to skip. */

@@ -1,5 +1,5 @@
 /**
- * What the default filter denies to the program, and why.
+ * What the default filter, and so every filter, denies to the program, and why.
  *
  * Runs:     host and sandbox. Pure.
  * Promises: the filter and the report of it are made from this one table; what it lists answers EPERM.
@@ -18,7 +18,8 @@ export type Condition =
   /** The kernel itself reads only the low 32 bits of these arguments, so only they are compared. */
   | { readonly kind: "argument-is" | "argument-is-not"; readonly argument: number; readonly values: NamedValues }
   /** Whether any of these bits, or none, is set. */
-  | { readonly kind: "argument-has" | "argument-lacks"; readonly argument: number; readonly values: NamedValues };
+  | { readonly kind: "argument-has" | "argument-lacks"; readonly argument: number; readonly values: NamedValues }
+  | { readonly kind: "all-of"; readonly conditions: readonly Condition[] };
 
 export type NamedValues = Readonly<Record<string, number>>;
 

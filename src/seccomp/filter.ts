@@ -8,7 +8,7 @@
  */
 import { bug, unreachable } from "../base/errors.ts";
 import { assemble, type Decision } from "./bpf.ts";
-import { type Condition, type Denial, errnos } from "./denials.ts";
+import { type Condition, type Denial, errnos, type NamedValues } from "./denials.ts";
 import { type NumberRange, searchNumber } from "./number-search.ts";
 import { type Abi, type SyscallName, syscallNumbers } from "./syscalls.ts";
 
@@ -90,29 +90,37 @@ function deniedNumbers(decisions: ReadonlyMap<SyscallName, Decision>, abi: Abi):
 }
 
 function decide({ when, errno }: Denial, otherwise: Decision): Decision {
-  const denied = answer(errno);
-  const argument = (test: "equal" | "any-bit", condition: Exclude<Condition, { kind: "always" }>) => ({
-    is: (yes: Decision, no: Decision) =>
-      load(offsets.argument(condition.argument), oneOf(test, Object.values(condition.values), yes, no)),
-  });
+  return decideBy(when, answer(errno), otherwise);
+}
+
+function decideBy(when: Condition, yes: Decision, no: Decision): Decision {
   switch (when.kind) {
     case "always":
-      return denied;
+      return yes;
     case "argument-is":
-      return argument("equal", when).is(denied, otherwise);
+      return loadArgument(when, oneOf("equal", when.values, yes, no));
     case "argument-is-not":
-      return argument("equal", when).is(otherwise, denied);
+      return loadArgument(when, oneOf("equal", when.values, no, yes));
     case "argument-has":
-      return argument("any-bit", when).is(denied, otherwise);
+      return loadArgument(when, oneOf("any-bit", when.values, yes, no));
     case "argument-lacks":
-      return argument("any-bit", when).is(otherwise, denied);
+      return loadArgument(when, oneOf("any-bit", when.values, no, yes));
+    case "all-of":
+      return when.conditions.reduceRight((others, condition) => decideBy(condition, others, no), yes);
     default:
       return unreachable(when);
   }
 }
 
-function oneOf(test: "equal" | "any-bit", values: readonly number[], yes: Decision, no: Decision): Decision {
-  return values.reduceRight<Decision>((others, value) => ({ kind: "branch", test, value, yes, no: others }), no);
+function loadArgument({ argument }: { readonly argument: number }, next: Decision): Decision {
+  return load(offsets.argument(argument), next);
+}
+
+function oneOf(test: "equal" | "any-bit", values: NamedValues, yes: Decision, no: Decision): Decision {
+  return Object.values(values).reduceRight<Decision>(
+    (others, value) => ({ kind: "branch", test, value, yes, no: others }),
+    no,
+  );
 }
 
 function load(offset: number, next: Decision): Decision {

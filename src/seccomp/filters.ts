@@ -7,31 +7,39 @@
  */
 import { bug } from "../base/errors.ts";
 import { bridgeFilter } from "./bridge-filter.ts";
-import { type Architecture, defaultFilter, type FilterAddition } from "./default-filter.ts";
+import { type Architecture, type FilterAddition, type FilterProfile, programFilter } from "./program-filter.ts";
 
 /** In base64, in the order of filterNames, with commas between. */
 declare const FENCE_FILTERS: string | undefined;
 
-/** The program's filters, by what they deny in addition. */
-const programFilters = {
+/** What the program's filters deny in addition, by what it has. */
+const programKinds = {
   program: [],
   "program with TCP ports": ["tcp-detours"],
   "program with a signal scope": ["other-limits"],
   "program with TCP ports and a signal scope": ["tcp-detours", "other-limits"],
 } as const satisfies Readonly<Record<string, readonly FilterAddition[]>>;
-type ProgramFilterName = keyof typeof programFilters;
-const programNames = Object.keys(programFilters) as readonly ProgramFilterName[];
+type ProgramKind = keyof typeof programKinds;
+const kinds = Object.keys(programKinds) as readonly ProgramKind[];
+const profiles: readonly FilterProfile[] = ["default", "strict"];
 
-export type FilterName = ProgramFilterName | "bridge";
-export const filterNames: readonly FilterName[] = [...programNames, "bridge"];
+export type FilterName = `${FilterProfile}: ${ProgramKind}` | "bridge";
+
+const programFilters = new Map(
+  profiles.flatMap((profile) =>
+    kinds.map((kind) => [`${profile}: ${kind}` as FilterName, { profile, additions: programKinds[kind] }] as const),
+  ),
+);
+
+export const filterNames: readonly FilterName[] = [...programFilters.keys(), "bridge"];
 
 /** The name of the program's filter. */
-export function programFilter(additions: readonly FilterAddition[]): ProgramFilterName {
+export function programFilterName(profile: FilterProfile, additions: readonly FilterAddition[]): FilterName {
   const isSame = (listed: readonly FilterAddition[]) =>
     listed.length === additions.length && listed.every((addition) => additions.includes(addition));
-  const name = programNames.find((candidate) => isSame(programFilters[candidate]));
-  if (name === undefined) throw bug(`there is no filter with ${additions.join(", ")}`);
-  return name;
+  const kind = kinds.find((candidate) => isSame(programKinds[candidate]));
+  if (kind === undefined) throw bug(`there is no filter with ${additions.join(", ")}`);
+  return `${profile}: ${kind}`;
 }
 
 /** The bytes that struct sock_fprog points to. */
@@ -41,5 +49,8 @@ export function filterBytes(name: FilterName, architecture: Architecture): Uint8
 }
 
 function makeFilter(name: FilterName, architecture: Architecture): Uint8Array {
-  return name === "bridge" ? bridgeFilter(architecture) : defaultFilter(architecture, programFilters[name]);
+  const program = programFilters.get(name);
+  return program === undefined
+    ? bridgeFilter(architecture)
+    : programFilter(program.profile, architecture, program.additions);
 }

@@ -53,7 +53,7 @@ const wrongOptions: readonly Wrong<readonly string[]>[] = [
   [["--landlock=off", "--ro", "/"], "--landlock=off must stand without Landlock rules"],
   [["--landlock=off", "--connect-tcp", "1"], "--landlock=off must stand without Landlock rules"],
   [["--landlock=off", "--scope", "signal"], "--landlock=off must stand without Landlock rules"],
-  [["--seccomp", "strict"], "--seccomp must be default or off", '"strict"'],
+  [["--seccomp", "stict"], "--seccomp must be default or strict or off", '"stict"'],
   [["--ro", "/no/such/path"], "cannot open /no/such/path for a rule: open: ENOENT"],
   [["--rw", "/proc/self/no"], "cannot open /proc/self/no for a rule"],
 
@@ -143,7 +143,7 @@ const wrongPlans: readonly Wrong<string>[] = [
   ['{"version":1,"scopes":["all"]}', 'plan.scopes[0] must be "signal" or "abstract-unix"', '"all"'],
   ['{"version":1,"landlock":"on"}', 'plan.landlock must be "required" or "best-effort" or "off"', '"on"'],
   ['{"version":1,"landlock":"off","bindTcp":[1]}', "off", "without Landlock rules"],
-  ['{"version":1,"seccomp":false}', 'plan.seccomp must be "default" or "off"'],
+  ['{"version":1,"seccomp":false}', 'plan.seccomp must be "default" or "strict" or "off"'],
   ['{"version":1,"bridges":[{"listen":"tcp:127.0.0.1:1"}]}', "plan.bridges[0].connect is missing"],
   [
     '{"version":1,"bridges":[{"listen":"tcp:1.2.3.4:1","connect":"unix:/x"}]}',

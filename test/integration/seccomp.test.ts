@@ -3,14 +3,20 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Architecture, defaultFilter, describeDefaultFilter } from "../../src/seccomp/default-filter.ts";
+import {
+  type Architecture,
+  describeProgramFilter,
+  type FilterProfile,
+  programFilter,
+} from "../../src/seccomp/program-filter.ts";
 import { type Abi, type SyscallName, syscallNumbers } from "../../src/seccomp/syscalls.ts";
 import { requires } from "../kit/requires.ts";
 
 const probeSource = resolve(import.meta.dirname, "../e2e/probe/probe.c");
 const folder = mkdtempSync(join(tmpdir(), "fence-"));
 const probePath = join(folder, "probe");
-const filterPath = join(folder, "filter");
+const filterPaths = { default: join(folder, "default"), strict: join(folder, "strict") };
+const profiles = ["default", "strict"] as const satisfies readonly FilterProfile[];
 
 const architecture = process.arch as Architecture;
 const native: Abi = architecture === "x64" ? "x86_64" : "aarch64";
@@ -21,7 +27,7 @@ let lackingCapabilities: readonly number[];
 
 beforeAll(() => {
   run("cc", ["-static", "-O2", "-o", probePath, probeSource]);
-  writeFileSync(filterPath, defaultFilter(architecture));
+  for (const profile of profiles) writeFileSync(filterPaths[profile], programFilter(profile, architecture));
   const effective = BigInt(`0x${probe(["facts"]).capabilitiesEffective}`);
   lackingCapabilities = [16, 17, 20, 21, 22].filter((bit) => ((effective >> BigInt(bit)) & 1n) === 0n);
 });
@@ -48,8 +54,8 @@ function probe(action: Action): Outcome {
   return JSON.parse(run(probePath, action.map(String)));
 }
 
-function filteredProbe(action: Action): Outcome {
-  return probe(["with-filter", filterPath, ...action]);
+function filteredProbe(action: Action, profile: FilterProfile = "default"): Outcome {
+  return probe(["with-filter", filterPaths[profile], ...action]);
 }
 
 describe("the numbers are those of the kernel's headers:", () => {
@@ -79,26 +85,77 @@ function invalidArguments(name: SyscallName): readonly number[] {
   return name === "init_module" ? [0, 0, 0] : [-1, -1, -1, -1, -1];
 }
 
-const alwaysDenied = describeDefaultFilter()
-  .denied.filter((denial) => denial.when.kind === "always")
-  .flatMap((denial) => denial.syscalls);
+const alwaysDenied = (profile: FilterProfile) =>
+  describeProgramFilter(profile)
+    .denied.filter((denial) => denial.when.kind === "always")
+    .flatMap(({ syscalls, errno }) => syscalls.map((name) => ({ name, errno })));
+const byDefault = new Set(alwaysDenied("default").map(({ name }) => name));
 
 describe.for([
   { way: "natively", action: "syscall", abi: native },
   ...(architecture === "x64" ? [{ way: "through int 0x80", action: "syscall32", abi: "i386" as const }] : []),
 ])("$way", ({ action, abi }) => {
-  const calls = alwaysDenied.flatMap((name): { name: string; call: Action }[] => {
-    const number = syscallNumbers[name][abi];
-    return number === null ? [] : [{ name, call: [action, number, ...invalidArguments(name)] }];
+  const calls = alwaysDenied("strict").flatMap(
+    ({ name, errno }): { name: SyscallName; call: Action; errno: string }[] => {
+      const number = syscallNumbers[name][abi];
+      return number === null ? [] : [{ name, errno, call: [action, number, ...invalidArguments(name)] }];
+    },
+  );
+
+  test.for(calls)("$name is denied", ({ name, call, errno }) => {
+    if (byDefault.has(name)) expect(filteredProbe(call)).toMatchObject({ result: -1, errno });
+    expect(filteredProbe(call, "strict")).toMatchObject({ result: -1, errno });
   });
 
-  test.for(calls)("$name is denied", ({ call }) => {
-    expect(filteredProbe(call)).toMatchObject({ result: -1, errno: "EPERM" });
-  });
-
-  test.for(calls)("$name is not denied without the filter", ({ call }, { skip }) => {
+  test.for(calls)("$name is not denied without the filter", ({ name, call, errno }, { skip }) => {
     if (lackingCapabilities.length > 0) skip(`not run: needs capabilities ${lackingCapabilities.join(", ")}`);
-    expect(probe(call).errno).not.toBe("EPERM");
+    expect(probe(call).errno).not.toBe(errno);
+    if (!byDefault.has(name)) expect(filteredProbe(call).errno).not.toBe(errno);
+  });
+
+  const [unix, inet, inet6, netlink, packet, alg, vsock] = [1, 2, 10, 16, 17, 38, 40];
+  const [stream, datagram, raw, closeOnExec] = [1, 2, 3, 0x8_0000];
+  const [icmp, sctp, generic] = [1, 132, 16];
+  const socket = (...args: readonly number[]): Action => [action, syscallNumbers.socket[abi], ...args];
+  const pair = (...args: readonly number[]): Action => [action, syscallNumbers.socketpair[abi], ...args, 0];
+  const clone = (...args: readonly number[]): Action => [action, syscallNumbers.clone[abi], ...args];
+  const unshare = (flags: number): Action => [action, syscallNumbers.unshare[abi], flags];
+  const [newUser, newNet, newTime, cloneFs] = [0x1000_0000, 0x4000_0000, 0x80, 0x200];
+
+  test.for<{ what: string; call: Action; errno: string; mayLack?: true }>([
+    { what: "AF_VSOCK", call: socket(vsock, stream, 0), errno: "EAFNOSUPPORT", mayLack: true },
+    { what: "AF_PACKET", call: socket(packet, raw, 0), errno: "EAFNOSUPPORT" },
+    { what: "AF_ALG", call: socket(alg, 5, 0), errno: "EAFNOSUPPORT", mayLack: true },
+    { what: "generic netlink", call: socket(netlink, raw | closeOnExec, generic), errno: "EPROTONOSUPPORT" },
+    { what: "a raw socket", call: socket(inet, raw, icmp), errno: "EPERM" },
+    { what: "a raw IPv6 socket", call: socket(inet6, raw | closeOnExec, 58), errno: "EPERM" },
+    { what: "the old packet socket", call: socket(inet, 10, 0x300), errno: "EPERM" },
+    { what: "a pair of raw sockets", call: pair(inet, raw, icmp), errno: "EPERM" },
+    { what: "SCTP", call: socket(inet, stream, sctp), errno: "EPROTONOSUPPORT", mayLack: true },
+    { what: "a pair of AF_VSOCK", call: pair(vsock, stream, 0), errno: "EAFNOSUPPORT", mayLack: true },
+    // CLONE_FS beside it makes no child, whoever asks.
+    { what: "clone with CLONE_NEWUSER", call: clone(newUser | cloneFs), errno: "EPERM" },
+    { what: "unshare with CLONE_NEWUSER", call: unshare(newUser), errno: "EPERM" },
+    { what: "unshare with CLONE_NEWNET", call: unshare(newNet), errno: "EPERM" },
+    { what: "unshare with CLONE_NEWTIME", call: unshare(newTime), errno: "EPERM" },
+    { what: "TIOCSETD", call: [action, syscallNumbers.ioctl[abi], 0, 0x5423, 0], errno: "EPERM" },
+    { what: "TIOCCONS", call: [action, syscallNumbers.ioctl[abi], 0, 0x541d, 0], errno: "EPERM" },
+  ])("the strict filter denies $what, the default one does not", ({ call, errno, mayLack }) => {
+    expect(filteredProbe(call, "strict")).toMatchObject({ result: -1, errno });
+    // A kernel that was built without it answers the same.
+    if (!mayLack) expect(filteredProbe(call).errno).not.toBe(errno);
+    expect(filteredProbe(call).errno).toBe(probe(call).errno);
+  });
+
+  test.for<{ what: string; call: Action }>([
+    { what: "Unix sockets", call: socket(unix, stream, 0) },
+    { what: "TCP", call: socket(inet, stream | closeOnExec, 6) },
+    { what: "UDP over IPv6", call: socket(inet6, datagram | 0x800, 0) },
+    { what: "netlink's routes", call: socket(netlink, raw | closeOnExec, 0) },
+    { what: "unshare without a namespace", call: unshare(cloneFs) },
+    { what: "inotify", call: [action, syscallNumbers.inotify_init1[abi], 0] },
+  ])("the strict filter allows $what", ({ call }) => {
+    expect(filteredProbe(call, "strict").errno).toBe(0);
   });
 
   test("ptrace(PTRACE_TRACEME) works without the filter only", () => {
@@ -145,15 +202,28 @@ test.for(["ptrace", "keyctl"])("the probe's own %s is denied and works without t
 });
 
 onX64("x32 calls do not exist", () => {
-  for (const number of [39, syscallNumbers.ptrace.x86_64, 521])
-    expect(filteredProbe(["x32", number]).errno).toBe("ENOSYS");
-  expect(filteredProbe(["syscall", 521]).errno).toBe("ENOSYS");
+  const { ptrace, socket, unshare, io_uring_setup } = syscallNumbers;
+  for (const profile of profiles) {
+    for (const number of [39, 521, ...[ptrace, socket, unshare, io_uring_setup].map((call) => call.x86_64)])
+      expect(filteredProbe(["x32", number], profile).errno).toBe("ENOSYS");
+    expect(filteredProbe(["syscall", 521], profile).errno).toBe("ENOSYS");
+  }
+});
+
+onX64("32-bit programs make no socket where the strict filter cannot see which", () => {
+  // Its arguments at address 0, which no program has: EFAULT.
+  const socketcall = (call: number): Action => ["syscall32", syscallNumbers.socketcall.i386, call, 0];
+  for (const call of [1, 8]) {
+    expect(filteredProbe(socketcall(call), "strict").errno).toBe("EPERM");
+    expect(filteredProbe(socketcall(call)).errno).toBe("EFAULT");
+  }
+  expect(filteredProbe(socketcall(3), "strict").errno).toBe("EFAULT");
 });
 
 onX64("a tracer outside can answer a call in the kernel's place", (context) => {
   requires("strace")(context);
   const injection = ["-qq", "-o", "/dev/null", "-e", "inject=getppid:retval=4242"];
-  const outcome = run("strace", [...injection, probePath, "with-filter", filterPath, "syscall", "110"]);
+  const outcome = run("strace", [...injection, probePath, "with-filter", filterPaths.default, "syscall", "110"]);
   expect(JSON.parse(outcome)).toMatchObject({ result: 4242 });
 });
 
@@ -171,6 +241,8 @@ test("Node with its threads, children and sockets runs under the filter", () => 
     require("node:net").createServer().listen(0, "127.0.0.1", function () { this.close(); });
     new Worker("require('node:worker_threads').parentPort.postMessage('thread')", { eval: true }).on("message", console.log);
   `;
-  const printed = run(probePath, ["with-filter", filterPath, "exec", process.execPath, "-e", script]);
-  expect(printed.trim().split("\n")).toEqual(["child", "thread"]);
+  for (const profile of profiles) {
+    const printed = run(probePath, ["with-filter", filterPaths[profile], "exec", process.execPath, "-e", script]);
+    expect(printed.trim().split("\n"), profile).toEqual(["child", "thread"]);
+  }
 });

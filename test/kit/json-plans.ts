@@ -75,7 +75,7 @@ const sayings = fc.record({
   landlockLog: fc.array(fc.constantFrom(...logWords), { maxLength: 2 }),
   landlock: fc.constantFrom("required", "best-effort", "off"),
   ignoreMissing: fc.boolean(),
-  seccomp: fc.constantFrom("default", "off"),
+  seccomp: fc.constantFrom("default", "strict", "off"),
   init: fc.boolean(),
   verify: fc.boolean(),
 });

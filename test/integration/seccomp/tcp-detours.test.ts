@@ -6,7 +6,7 @@ import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { type Architecture, defaultFilter, type FilterAddition } from "../../../src/seccomp/default-filter.ts";
+import { type Architecture, type FilterAddition, programFilter } from "../../../src/seccomp/program-filter.ts";
 import { needsAbi } from "../landlock/outcomes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fence-"));
@@ -31,7 +31,7 @@ async function listeningPort(): Promise<number> {
 /** For each way to a port that Landlock denies: 0 or the errno. null: no filter. */
 async function ways(additions: readonly FilterAddition[] | null): Promise<Record<string, number>> {
   const filter = join(folder, "filter");
-  if (additions !== null) writeFileSync(filter, defaultFilter(process.arch as Architecture, additions));
+  if (additions !== null) writeFileSync(filter, programFilter("default", process.arch as Architecture, additions));
   const env = additions === null ? {} : { LD_PRELOAD: preload, FENCE_TEST_FILTER: filter };
   const { stdout } = await promisify(execFile)(program, [String(await listeningPort())], { env });
   return JSON.parse(stdout);

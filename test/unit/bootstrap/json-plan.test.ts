@@ -159,7 +159,7 @@ describe("refused, with what was expected and what was given:", () => {
     [{ landlock: true }, 'plan.landlock must be "required" or "best-effort" or "off", got true'],
     [{ landlock: "off", scopes: ["signal"] }, "plan.landlock=off must stand without Landlock rules, got some"],
     [{ ignoreMissing: 1 }, "plan.ignoreMissing must be true or false, got 1"],
-    [{ seccomp: "on" }, 'plan.seccomp must be "default" or "off", got "on"'],
+    [{ seccomp: "on" }, 'plan.seccomp must be "default" or "strict" or "off", got "on"'],
     [{ program: "ls" }, 'plan.program must be a list, got "ls"'],
     [{ program: ["ls", 1] }, "plan.program[1] must be a string, got 1"],
   ])("%o", ([plan, message]) => {

@@ -18,7 +18,7 @@ test("the help of bootstrap states the defaults that the options have", () => {
   const { request } = parseBootstrap(["program"], 2);
   expect(bootstrapHelp).toContain(`(default: ${defaultNoProxy})`);
   expect(bootstrapHelp).toMatch(new RegExp(`--landlock [^)]*\\(default: ${request.landlock.mode}\\)`));
-  expect(bootstrapHelp).toMatch(new RegExp(`--seccomp .*\\(default: ${request.seccomp}\\)`));
+  expect(bootstrapHelp).toMatch(new RegExp(`--seccomp [^)]*\\(default: ${request.seccomp}\\)`));
   for (const { host, port } of Object.values(proxyListeners)) expect(bootstrapHelp).toContain(`${host}:${port}`);
 });
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { linuxOf, newestAbi, rights } from "../../../src/landlock/abi.ts";
 import { areaRights, logWords, type OptionName, optionNeeds, options } from "../../../src/landlock/options.ts";
 import { noteIds } from "../../../src/landlock/report.ts";
-import { describeDefaultFilter } from "../../../src/seccomp/default-filter.ts";
+import { describeProgramFilter } from "../../../src/seccomp/program-filter.ts";
 import { docTable } from "../../kit/docs.ts";
 
 /** What stands in backquotes; those around a whole cell were taken off. */
@@ -45,7 +45,9 @@ test("docs/landlock.md lists the report's notes", () => {
 });
 
 test("docs/landlock.md lists the detours that the filter denies, with their errnos", () => {
-  const detours = describeDefaultFilter(["tcp-detours"]).denied.slice(describeDefaultFilter([]).denied.length);
+  const detours = describeProgramFilter("default", ["tcp-detours"]).denied.slice(
+    describeProgramFilter("default", []).denied.length,
+  );
   const listed = docTable("landlock.md", "call").map(([calls = "", , errno]) => [words(calls), errno]);
   expect(listed).toEqual(detours.map(({ syscalls, errno }) => [syscalls, errno]));
 });

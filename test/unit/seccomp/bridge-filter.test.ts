@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { bridgeFilter } from "../../../src/seccomp/bridge-filter.ts";
-import { defaultFilter } from "../../../src/seccomp/default-filter.ts";
+import { programFilter } from "../../../src/seccomp/program-filter.ts";
 import { type SyscallName, syscallNumbers } from "../../../src/seccomp/syscalls.ts";
 import { checkFilter, runFilter } from "../../kit/bpf-interpreter.ts";
 
@@ -53,7 +53,7 @@ describe.for(machines)("the filter for $abi", ({ architecture, abi, audit }) => 
   });
 
   test("denies all that the default filter denies", () => {
-    const program = defaultFilter(architecture, ["tcp-detours"]);
+    const program = programFilter("default", architecture, ["tcp-detours"]);
     for (let number = 0; number <= 600; number++) {
       const call = { architecture: audit, number, arguments: [] };
       if (runFilter(program, call).action === allow) continue;

@@ -1,14 +1,24 @@
 import { expect, test } from "vitest";
 import { bridgeFilter } from "../../../src/seccomp/bridge-filter.ts";
-import { defaultFilter } from "../../../src/seccomp/default-filter.ts";
-import { filterBytes, filterNames, programFilter } from "../../../src/seccomp/filters.ts";
+import { filterBytes, filterNames, programFilterName } from "../../../src/seccomp/filters.ts";
+import { programFilter } from "../../../src/seccomp/program-filter.ts";
 
 test.for(["x64", "arm64"] as const)("each name stands for its filter (%s)", (architecture) => {
   const expected = {
-    program: defaultFilter(architecture),
-    "program with TCP ports": defaultFilter(architecture, ["tcp-detours"]),
-    "program with a signal scope": defaultFilter(architecture, ["other-limits"]),
-    "program with TCP ports and a signal scope": defaultFilter(architecture, ["tcp-detours", "other-limits"]),
+    "default: program": programFilter("default", architecture),
+    "default: program with TCP ports": programFilter("default", architecture, ["tcp-detours"]),
+    "default: program with a signal scope": programFilter("default", architecture, ["other-limits"]),
+    "default: program with TCP ports and a signal scope": programFilter("default", architecture, [
+      "tcp-detours",
+      "other-limits",
+    ]),
+    "strict: program": programFilter("strict", architecture),
+    "strict: program with TCP ports": programFilter("strict", architecture, ["tcp-detours"]),
+    "strict: program with a signal scope": programFilter("strict", architecture, ["other-limits"]),
+    "strict: program with TCP ports and a signal scope": programFilter("strict", architecture, [
+      "tcp-detours",
+      "other-limits",
+    ]),
     bridge: bridgeFilter(architecture),
   };
   const made = Object.fromEntries(filterNames.map((name) => [name, filterBytes(name, architecture)]));
@@ -16,9 +26,10 @@ test.for(["x64", "arm64"] as const)("each name stands for its filter (%s)", (arc
 });
 
 test("the program's filter is found by what it denies in addition, in any order", () => {
-  expect(programFilter([])).toBe("program");
-  expect(programFilter(["tcp-detours"])).toBe("program with TCP ports");
-  expect(programFilter(["other-limits"])).toBe("program with a signal scope");
-  expect(programFilter(["other-limits", "tcp-detours"])).toBe("program with TCP ports and a signal scope");
-  expect(() => programFilter(["io-uring"])).toThrow(expect.objectContaining({ code: "FENCE_BUG" }));
+  expect(programFilterName("default", [])).toBe("default: program");
+  expect(programFilterName("default", ["tcp-detours"])).toBe("default: program with TCP ports");
+  expect(programFilterName("strict", ["other-limits"])).toBe("strict: program with a signal scope");
+  const both = "strict: program with TCP ports and a signal scope";
+  expect(programFilterName("strict", ["other-limits", "tcp-detours"])).toBe(both);
+  expect(() => programFilterName("default", ["io-uring"])).toThrow(expect.objectContaining({ code: "FENCE_BUG" }));
 });

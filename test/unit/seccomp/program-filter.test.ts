@@ -4,10 +4,10 @@ import { triedCalls } from "../../../src/bootstrap/verification.ts";
 import { bridgeDenials } from "../../../src/seccomp/bridge-filter.ts";
 import {
   type Architecture,
-  defaultFilter,
-  describeDefaultFilter,
+  describeProgramFilter,
   type FilterAddition,
-} from "../../../src/seccomp/default-filter.ts";
+  programFilter,
+} from "../../../src/seccomp/program-filter.ts";
 import { type Abi, type SyscallName, syscallNumbers } from "../../../src/seccomp/syscalls.ts";
 import { checkFilter, runFilter, type SystemCall } from "../../kit/bpf-interpreter.ts";
 
@@ -62,13 +62,13 @@ function expectedAction(architecture: Architecture, call: SystemCall, additions:
 const everyAddition: readonly (readonly FilterAddition[])[] = [[], ["io-uring"], ["tcp-detours"]];
 
 function action(architecture: Architecture, call: SystemCall, additions: readonly FilterAddition[] = []): number {
-  return runFilter(defaultFilter(architecture, additions), call).action;
+  return runFilter(programFilter("default", architecture, additions), call).action;
 }
 
 describe.for(machines)("on $architecture the filter for $abi", ({ architecture, abi, audit }) => {
   test("answers every number up to 600 as specified", () => {
     for (const additions of everyAddition) {
-      const filter = defaultFilter(architecture, additions);
+      const filter = programFilter("default", architecture, additions);
       for (let number = 0; number <= 600; number++) {
         const call = { architecture: audit, number, arguments: [] };
         expect(runFilter(filter, call).action, `number ${number}`).toBe(expectedAction(architecture, call, additions));
@@ -130,8 +130,8 @@ describe.for(machines)("on $architecture the filter for $abi", ({ architecture, 
   ])(
     "with $additions runs at most $plain instructions, $withArguments where it looks at arguments",
     ({ additions, plain, withArguments }) => {
-      const filter = defaultFilter(architecture, additions);
-      const looksAtArguments = describeDefaultFilter(additions)
+      const filter = programFilter("default", architecture, additions);
+      const looksAtArguments = describeProgramFilter("default", additions)
         .denied.filter(({ when }) => when.kind !== "always")
         .flatMap(({ syscalls }) => syscalls.map((name): number | null => syscallNumbers[name][abi]));
       for (let number = 0; number <= 600; number++) {
@@ -187,12 +187,12 @@ test.for<Architecture>(["x64", "arm64"])(
 );
 
 test.for<Architecture>(["x64", "arm64"])("the kernel accepts the filter for %s", (architecture) => {
-  expect(checkFilter(defaultFilter(architecture)).length).toBeLessThan(150);
-  expect(checkFilter(defaultFilter(architecture, ["tcp-detours"])).length).toBeLessThan(200);
+  expect(checkFilter(programFilter("default", architecture)).length).toBeLessThan(150);
+  expect(checkFilter(programFilter("default", architecture, ["tcp-detours"])).length).toBeLessThan(200);
 });
 
 test("the description names every denied call, its errno, when and why, and survives JSON", () => {
-  const description = describeDefaultFilter();
+  const description = describeProgramFilter("default");
   expect(JSON.parse(JSON.stringify(description))).toEqual(description);
   expect(description).toMatchObject({ x32: "ENOSYS", otherArchitectures: "kill-process" });
   const names = description.denied.flatMap((denial) => denial.syscalls);
@@ -203,8 +203,8 @@ test("the description names every denied call, its errno, when and why, and surv
 
 test("the additions are described with their errnos", () => {
   const added = (addition: FilterAddition) =>
-    describeDefaultFilter([addition])
-      .denied.slice(describeDefaultFilter([]).denied.length)
+    describeProgramFilter("default", [addition])
+      .denied.slice(describeProgramFilter("default", []).denied.length)
       .flatMap(({ syscalls, errno }) => syscalls.map((name) => `${name} ${errno}`));
   expect(added("io-uring")).toEqual(["io_uring_setup ENOSYS"]);
   expect(new Set(added("tcp-detours"))).toEqual(
@@ -216,7 +216,7 @@ test("the additions are described with their errnos", () => {
 });
 
 test("every number of the table is of some use", () => {
-  const used = [...describeDefaultFilter(["tcp-detours"]).denied, ...bridgeDenials];
+  const used = [...describeProgramFilter("strict", ["tcp-detours"]).denied, ...bridgeDenials];
   const names = new Set([...used.flatMap(({ syscalls }) => syscalls), ...triedCalls]);
   expect(Object.keys(syscallNumbers).toSorted()).toEqual([...names].toSorted());
 });
