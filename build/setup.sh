@@ -22,6 +22,7 @@ build_packages="
 "
 test_packages="
 	crun=crun
+	git=git
 	iproute2=ip
 	libcap2-bin=/sbin/setcap
 	nix-bin=nix-build

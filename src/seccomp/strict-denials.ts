@@ -2,7 +2,7 @@
  * What the strict filter denies beside what the default one does, and why.
  *
  * Runs:     host and sandbox. Pure.
- * Promises: npm, node, python, go, git, make, compilers and browsers without a sandbox of their own work under it.
+ * Promises: npm, node, python, go, git, make and compilers work under it.
  * Source:   clone(2), socket(2), netlink(7), raw(7), the calls' pages; docs/seccomp.md has what was left alone and why
  *
  * What a kernel may be without, and what programs have something else for, answers as such a kernel does: programs fall

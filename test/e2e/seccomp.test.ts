@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type SyscallName, syscallNumbers } from "../../src/seccomp/syscalls.ts";
 import { notRun, requires } from "../kit/requires.ts";
-import { bootstrap, emptyRoot, fenced, host, type Json, unfenced } from "../kit/sandbox.ts";
+import { bootstrap, emptyRoot, fenced, folder, host, type Json, json, run, unfenced } from "../kit/sandbox.ts";
 
 const isX64 = process.arch === "x64";
 /** With every capability of its own user namespace, so that it is not for the lack of one that a call is denied. */
@@ -63,6 +65,149 @@ describe("the default filter denies", () => {
   });
 });
 
+describe("the strict filter", () => {
+  beforeEach(requires("bwrap"));
+
+  const abi = isX64 ? "x86_64" : "aarch64";
+  const [newUser, cloneFs, raw, closeOnExec] = [0x1000_0000, 0x200, 3, 0x8_0000];
+  const denied: readonly { name: SyscallName; args: readonly number[]; errno: string }[] = [
+    { name: "unshare", args: [newUser], errno: "EPERM" },
+    // CLONE_FS beside it makes no child, whoever asks.
+    { name: "clone", args: [newUser | cloneFs], errno: "EPERM" },
+    { name: "clone3", args: invalid, errno: "ENOSYS" },
+    { name: "setns", args: [-1, 0], errno: "EPERM" },
+    { name: "io_uring_setup", args: [0, 0], errno: "EPERM" },
+    { name: "socket", args: [17, raw, 0], errno: "EAFNOSUPPORT" },
+    { name: "socket", args: [16, raw | closeOnExec, 16], errno: "EPROTONOSUPPORT" },
+    { name: "socket", args: [2, raw, 1], errno: "EPERM" },
+    { name: "socketpair", args: [10, raw | closeOnExec, 58, 0], errno: "EPERM" },
+    { name: "ioctl", args: [0, 0x5423, 0], errno: "EPERM" },
+    { name: "kcmp", args: invalid, errno: "EPERM" },
+    { name: "vmsplice", args: [-1, 0, 0, 0], errno: "ENOSYS" },
+    { name: "chroot", args: [0], errno: "EPERM" },
+    { name: "modify_ldt", args: [0, 0, 0], errno: "EPERM" },
+  ];
+  const ways = denied.flatMap(({ name, args, errno }) => {
+    const [native, i386] = [syscallNumbers[name][abi], syscallNumbers[name].i386];
+    return [
+      ...(native === null ? [] : [{ what: name, action: ["syscall", native, ...args], errno }]),
+      ...(isX64 && i386 !== null ? [{ what: `${name} by int 0x80`, action: ["syscall32", i386, ...args], errno }] : []),
+    ];
+  });
+
+  test.for(ways)("denies $what $action, the default one does not", async ({ action, errno }) => {
+    expect(await fenced(root(), ["--seccomp=strict"], action)).toMatchObject({ result: -1, errno });
+    const byDefault = await fenced(root(), ["--seccomp=default"], action);
+    expect(byDefault.errno).not.toBe(errno);
+    expect((await unfenced(root(), action)).errno).toBe(byDefault.errno);
+  });
+
+  test("denies what the default one does, and x32 calls", async () => {
+    expect(await fenced(traceable(), ["--seccomp=strict"], ["ptrace"])).toMatchObject({ errno: "EPERM" });
+    expect(await fenced(root(), ["--seccomp=strict"], ["mount", "/mnt"])).toMatchObject({ errno: "EPERM" });
+    if (!isX64) return;
+    expect(await fenced(root(), ["--seccomp=strict"], ["x32", 39])).toMatchObject({ errno: "ENOSYS" });
+  });
+
+  test("is on when a plan names it, and is reported and proved", async () => {
+    const report = ["--status-fd", "4", "--verify"];
+    const { output4, status } = await bootstrap(host, [...report, "--seccomp=strict"], [host.probe, "exit", "0"], {
+      collects4: true,
+    });
+    expect(status).toBe(0);
+    const events: readonly Json[] = output4
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events.find(({ event }) => event === "ready").isolation.seccomp).toBe("strict");
+    const checks: readonly Json[] = events.find(({ event }) => event === "verified").checks;
+    const strict = checks.filter(({ by }) => by === "seccomp strict").map(({ verdict }) => verdict);
+    expect(strict).toEqual(["proved", "proved"]);
+    const plan = join(folder(), "plan.json");
+    writeFileSync(plan, JSON.stringify({ version: 1, seccomp: "strict" }));
+    const setns = [host.probe, "syscall", String(syscallNumbers.setns[abi]), "-1", "0"];
+    expect(json(await bootstrap(host, ["--plan", plan], setns))).toMatchObject({ errno: "EPERM" });
+  });
+});
+
+describe("under the strict filter work", () => {
+  const strict = (...program: string[]) => [host.fence, "bootstrap", "--seccomp=strict", "--", ...program];
+  const works = async (program: readonly string[]) => {
+    const outcome = await run(strict(...program));
+    expect(outcome, outcome.stderr).toMatchObject({ status: 0 });
+    return outcome.stdout.trim().split("\n");
+  };
+
+  test("node with threads, children, sockets, addresses and names", async () => {
+    const script = `
+      const { spawnSync } = require("node:child_process");
+      const { Worker } = require("node:worker_threads");
+      const net = require("node:net");
+      console.log(spawnSync("/bin/sh", ["-c", "echo child | cat"]).stdout.toString().trim());
+      console.log(typeof require("node:os").networkInterfaces());
+      require("node:dns").lookup("localhost", (error) => console.log(error?.code ?? "resolved"));
+      require("node:dgram").createSocket("udp4").bind(0, function () { this.close(() => console.log("udp")); });
+      net.createServer((socket) => socket.end("tcp")).listen(0, "127.0.0.1", function () {
+        net.connect(this.address().port).on("data", (data) => { console.log(String(data)); this.close(); });
+      });
+      new Worker("require('node:worker_threads').parentPort.postMessage('thread')", { eval: true }).on("message", console.log);
+    `;
+    const said = await works([process.execPath, "-e", script]);
+    expect(said.toSorted()).toEqual(["child", "object", "resolved", "tcp", "thread", "udp"]);
+  });
+
+  test("npm, which runs a script of a package that it installed from a folder", async () => {
+    const at = folder();
+    const text = (value: unknown) => JSON.stringify(value);
+    mkdirSync(join(at, "tool"));
+    writeFileSync(join(at, "tool/package.json"), text({ name: "tool", version: "1.0.0", bin: "tool.js" }));
+    writeFileSync(join(at, "tool/tool.js"), "#!/usr/bin/env node\nconsole.log('ran');\n");
+    chmodSync(join(at, "tool/tool.js"), 0o755);
+    writeFileSync(join(at, "package.json"), text({ name: "a", version: "1.0.0", scripts: { it: "tool" } }));
+    const npm = `cd ${at} && npm --offline --silent install ./tool && npm --silent run it`;
+    expect(await works(["/bin/sh", "-c", npm])).toContain("ran");
+  });
+
+  test("python3 with threads, children, processes of its pool and sockets", async (context) => {
+    requires("python3")(context);
+    const script = `
+import multiprocessing, socket, subprocess, threading
+threads = [threading.Thread(target=print, args=("thread",))]
+[t.start() for t in threads]; [t.join() for t in threads]
+print(subprocess.check_output(["echo", "child"], text=True).strip(), flush=True)
+with multiprocessing.Pool(2) as pool: print(pool.map(abs, [-1, -2]))
+a, b = socket.socketpair(); a.send(b"pair"); print(b.recv(9).decode())
+socket.getaddrinfo("localhost", 80); socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+print(len(socket.if_nameindex()) > 0)
+`;
+    expect(await works(["python3", "-c", script])).toEqual(["thread", "child", "[1, 2]", "pair", "True"]);
+  });
+
+  test("git, which makes a repository, commits, and clones it", async (context) => {
+    requires("git")(context);
+    const at = folder();
+    const identity = "-c user.name=a -c user.email=a@example.com";
+    const git = `set -e; cd ${at}; export HOME=${at}; git init -q one; cd one; echo x > f; git add f
+      git ${identity} commit -qm first; cd ..; git clone -q file://${at}/one two; cat two/f; git -C two log --oneline | wc -l; git -C two fsck`;
+    expect((await works(["/bin/sh", "-c", git])).slice(0, 2)).toEqual(["x", "1"]);
+  });
+
+  test("make and a compiler", async (context) => {
+    requires("make", "cc")(context);
+    const at = folder();
+    writeFileSync(join(at, "a.c"), 'int puts(const char *); int main(void) { return puts("built") < 0; }\n');
+    writeFileSync(join(at, "Makefile"), "all: a b\na b: a.c\n\tcc -pipe -O2 -pthread -o $@ $<\n");
+    expect(await works(["/bin/sh", "-c", `cd ${at} && make -s -j2 && ./a && ./b`])).toEqual(["built", "built"]);
+  });
+
+  test("a shell of busybox with pipes, jobs and archives", async (context) => {
+    requires("busybox")(context);
+    const at = folder();
+    const script = `cd ${at}; seq 5 | sort -r | head -1; (sleep 0 & wait; echo waited); echo x > f; tar cf - f | tar xOf - f`;
+    expect(await works(["busybox", "sh", "-c", script])).toEqual(["5", "waited", "x"]);
+  });
+});
+
 describe("with a TCP port named the filter also denies", () => {
   beforeEach(requires("bwrap"));
 
@@ -117,8 +262,9 @@ describe("on a terminal", () => {
   const start = (...options: string[]) => [host.fence, "bootstrap", ...options, host.probe];
 
   test.for(requests)("the program cannot use %s, whatever stands above the request's low bits", (request) => {
-    for (const high of ["0", "1", "0xffffffff"])
-      expect(onTerminal([...start(), request, high])).toMatchObject({ result: -1, errno: "EPERM" });
+    for (const filter of ["--seccomp=default", "--seccomp=strict"])
+      for (const high of ["0", "1", "0xffffffff"])
+        expect(onTerminal([...start(filter), request, high])).toMatchObject({ result: -1, errno: "EPERM" });
   });
 
   test("without fence, and with --seccomp=off, TIOCSTI types into the terminal", (context) => {
