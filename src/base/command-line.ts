@@ -15,7 +15,8 @@ export type OptionKind = "flag" | "once" | "many";
 
 /** The options of one command. */
 export interface OptionTable<N extends string> {
-  readonly kinds: Readonly<Record<N, OptionKind>>;
+  /** A name of N that is absent is no option of this command. */
+  readonly kinds: Readonly<Partial<Record<N, OptionKind>>>;
   /** Letters: `d` for `-d`. */
   readonly short: Readonly<Record<string, N>>;
   /** Words of other tools, with what to write here instead. */

@@ -101,7 +101,7 @@ export const networkKeys = {
   upstreamProxy: last(
     orNone(upstreamProxy),
     null,
-    "An HTTP proxy that requests are passed on to. Never shown with its password.",
+    "An HTTP proxy for hosts in neither list, with defaultAction proxy; its password is never shown.",
   ),
 } as const;
 

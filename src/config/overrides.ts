@@ -1,7 +1,7 @@
 /**
  * What the options of `fence run` add to the configuration.
  *
- * Runs:     host. Pure: types alone.
+ * Runs:     host. Pure.
  * Promises: paths are as they were given: loadPolicy() makes them absolute, as it does those of files.
  * Source:   docs/run.md
  */
@@ -20,3 +20,17 @@ export interface PolicyOverrides {
   /** --local-port; any implies allowLocalOutbound. */
   readonly localPorts: readonly number[];
 }
+
+export const noOverrides: PolicyOverrides = {
+  isolation: null,
+  forceNewSession: false,
+  allowRead: [],
+  allowExecute: [],
+  allowWrite: [],
+  denyRead: [],
+  denyWrite: [],
+  mask: [],
+  allowedDomains: [],
+  deniedDomains: [],
+  localPorts: [],
+};

@@ -28,27 +28,33 @@ type Found =
   | { readonly kind: "other"; readonly is: string }
   | { readonly kind: "too-large" };
 
+/** A symlink that leads nowhere is a mistake, not an absent file. */
 export function readSettingsFile(path: string, mostBytes: number): Found {
+  const tried = `cannot read ${path}`;
   try {
-    const link = lstatSync(path);
+    const link = lstatSync(path, { throwIfNoEntry: false });
+    if (link === undefined) return { kind: "absent" };
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     try {
-      const file = fstatSync(fd);
-      if (!file.isFile()) return { kind: "other", is: kindOf(file) };
-      const bytes = readUpTo(fd, mostBytes + 1);
-      return bytes.length > mostBytes
-        ? { kind: "too-large" }
-        : { kind: "file", bytes, owners: [...new Set([file.uid, link.uid])] };
+      return contentOf(fd, link.uid, mostBytes);
     } finally {
       closeSync(fd);
     }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return { kind: "absent" };
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === "ENOTDIR" && syscall === "lstat") return { kind: "absent" };
     // A socket cannot be opened at all.
     if (code === "ENXIO") return { kind: "other", is: "a socket or a device" };
-    throw nodeError("FENCE_CONFIG", `cannot read ${path}`, error, { path });
+    throw nodeError("FENCE_CONFIG", tried, error, { path });
   }
+}
+
+function contentOf(fd: number, linkOwner: number, mostBytes: number): Found {
+  const file = fstatSync(fd);
+  if (!file.isFile()) return { kind: "other", is: kindOf(file) };
+  const bytes = readUpTo(fd, mostBytes + 1);
+  if (bytes.length > mostBytes) return { kind: "too-large" };
+  return { kind: "file", bytes, owners: [...new Set([file.uid, linkOwner])] };
 }
 
 function readUpTo(fd: number, most: number): Uint8Array {

@@ -5,23 +5,9 @@
  */
 import type { FoundFile, SettingsDoors } from "../../src/config/files.ts";
 import { type LoadedPolicy, loadPolicy } from "../../src/config/load.ts";
-import type { PolicyOverrides } from "../../src/config/overrides.ts";
+import { noOverrides, type PolicyOverrides } from "../../src/config/overrides.ts";
 
 export const uid = 1000;
-
-export const noOverrides: PolicyOverrides = {
-  isolation: null,
-  forceNewSession: false,
-  allowRead: [],
-  allowExecute: [],
-  allowWrite: [],
-  denyRead: [],
-  denyWrite: [],
-  mask: [],
-  allowedDomains: [],
-  deniedDomains: [],
-  localPorts: [],
-};
 
 /** A file's text, or what else is at a path. */
 export type Tree = Readonly<Record<string, string | object | FoundFile>>;

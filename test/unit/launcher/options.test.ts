@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { optionNames } from "../../../src/base/command-line.ts";
 import { FenceError } from "../../../src/base/errors.ts";
+import { noOverrides } from "../../../src/config/overrides.ts";
 import { parseRun } from "../../../src/launcher/options.ts";
 import type { LaunchRequest } from "../../../src/launcher/request.ts";
 import { runOptions } from "../../../src/launcher/run-options.ts";
 import { failure } from "../../kit/errors.ts";
-import { noOverrides } from "../../kit/settings.ts";
 
 function request(...args: string[]): LaunchRequest {
   const command = parseRun(args);
