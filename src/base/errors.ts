@@ -27,6 +27,7 @@ export const errorCodes = {
   FENCE_STATUS: { exit: 125, says: "The status descriptor cannot be written." },
   FENCE_BWRAP: { exit: 125, says: "bubblewrap cannot make the sandbox." },
   FENCE_LAUNCH: { exit: 125, says: "The launcher cannot start or follow its sandbox." },
+  FENCE_COMMAND: { exit: 125, says: "The policy denies the command." },
   FENCE_MOUNTS: { exit: 125, says: "What the policy asks to be mounted cannot be mounted so." },
   FENCE_RESOLVE: { exit: 125, says: "The name of a proxy cannot be resolved." },
   FENCE_CONFIG: { exit: 125, says: "The configuration cannot be read or is wrong." },

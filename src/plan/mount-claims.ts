@@ -41,6 +41,8 @@ export interface Claim {
   readonly phase: MountPhase;
   /** The key or default: `filesystem.denyRead "~/.ssh"`. */
   readonly because: string;
+  /** Nobody asked for it: it shows nothing that the user denies, however narrow it is. */
+  readonly isDefault: boolean;
   /** Of what is there on the host. */
   readonly type: HostFile["type"];
   /** What is bound, where it is not the path itself; a link's target; a decoy's kind. */

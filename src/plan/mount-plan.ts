@@ -6,94 +6,164 @@
  *           for a narrower grant; nothing is created on the host but what `leftBehind` names.
  * Source:   docs/mounts.md
  */
-import { FenceError } from "../base/errors.ts";
 import type { HostView } from "../base/host.ts";
-import { hostPath, sandboxPath } from "../base/paths.ts";
+import { type HostPath, hostPath, isWithin, sandboxPath } from "../base/paths.ts";
 import { quoted } from "../base/quote.ts";
-import type { Claim } from "./mount-claims.ts";
-import { childOf, followPath, parentOf, resolvePath } from "./mount-paths.ts";
+import { mountArgs } from "./bwrap-argv.ts";
+import { judgeAbsent } from "./mount-absent.ts";
+import { baseOf, claimBase, temporaryPlace } from "./mount-base.ts";
+import { claimDangerous } from "./mount-dangerous.ts";
+import { claimDenials } from "./mount-denials.ts";
+import { claim, type Draft, newDraft, planError } from "./mount-draft.ts";
+import { claimDeniedPrograms } from "./mount-exec.ts";
+import { claimGrants } from "./mount-grants.ts";
+import { childOf, followPath, parentOf } from "./mount-paths.ts";
 import { type MountTree, mountTree } from "./mount-tree.ts";
-import type { HostFacts, MountPlan } from "./mounts.ts";
+import type { HostFacts, MountPlan, PlannedMount } from "./mounts.ts";
 import type { Policy } from "./policy.ts";
+
+/** bwrap takes 9000 arguments in all; the rest is for its other options. */
+export const mostMountArguments = 8_800;
 
 /** Throws FENCE_MOUNTS. */
 export function planMounts(policy: Policy, facts: HostFacts, view: HostView): MountPlan {
-  const temporary = temporaryPlace(view);
-  const claims = [...baseClaims(view), ...temporaryClaims(temporary), ...bootstrapClaims(facts, temporary)];
-  for (const path of policy.filesystem.allowWrite) {
-    const where = "filesystem.allowWrite";
-    const { path: place, entry } = resolvePath(view, path, where);
-    if (entry === null) continue;
-    claims.push({
-      path: place,
-      effect: "show-writable",
-      phase: "writable",
-      because: `${where} ${quoted(path)}`,
-      type: entry.type,
-    });
-  }
-  const tree = mountTree("read-only", claims);
+  const draft = newDraft(policy, facts, view);
+  claimBase(draft);
+  const sockets = claimGrants(draft);
+  claimDenials(draft);
+  claimDangerous(draft);
+  claimDeniedPrograms(draft);
+  const place = childOf(temporaryPlace(draft), "fence");
+  refuseOwnPlace(draft, place);
+  claimBootstrap(draft, place);
+  claimDirectory(draft);
+  claimPins(draft);
+  const tree = mountTree(baseOf(draft), draft.claims);
+  refuseUnplaced(draft, tree);
+  const unprotected = judgeAbsent(draft, tree);
+  refuseTooMany(tree.mounts);
   return {
     mounts: tree.mounts,
     grants: tree.grants,
-    notes: [],
-    bridgeSockets: facts.bridgeSockets.map(({ name }) => sandboxPath(`${temporary}/fence/run/${name}`)),
-    allowedSockets: [],
-    leftBehind: leftBehind(tree, view, facts, temporary),
-    unprotected: [],
+    notes: draft.notes,
+    bridgeSockets: facts.bridgeSockets.map(({ name }) => sandboxPath(`${place}/run/${name}`)),
+    allowedSockets: sockets.filter((path) => isShown(tree, path)).map(sandboxPath),
+    leftBehind: leftBehind(draft, tree, place),
+    unprotected,
   };
 }
 
-/** /tmp as the host means it: nothing is mounted through a symlink. */
-function temporaryPlace(view: HostView): string {
-  const resolved = followPath(view, "/tmp");
-  return resolved === null || resolved.entry?.type !== "directory" ? "/tmp" : resolved.path;
+function isShown(tree: MountTree, path: string): boolean {
+  const sight = tree.sightOf(path);
+  return sight === "read-only" || sight === "read-write" || sight === "devices";
 }
 
-function baseClaims(view: HostView): Claim[] {
-  const claim = (path: string, effect: "dev" | "proc"): Claim[] =>
-    view.entry(path) === null ? [] : [{ path, effect, phase: "devices", because: "default", type: "directory" }];
-  return [...claim("/dev", "dev"), ...claim("/proc", "proc")];
+function refuseOwnPlace({ claims }: Draft, place: string): void {
+  const taken = claims.find(({ path }) => isWithin(path, place));
+  if (taken !== undefined)
+    throw planError(
+      `${taken.because} is ${quoted(taken.path)}, where fence has its own files in the sandbox`,
+      taken.path,
+      `leave ${place} out`,
+    );
 }
 
-function temporaryClaims(temporary: string): Claim[] {
-  return [{ path: temporary, effect: "private", phase: "temporary", because: "default", type: "directory" }];
+function claimBootstrap({ claims, facts }: Draft, place: string): void {
+  const common = { effect: "bootstrap", phase: "bootstrap", because: "fence's own files", isDefault: false } as const;
+  claims.push({ ...common, path: place, type: "directory" });
+  claims.push({ ...common, path: `${place}/bin/fence`, type: "file", from: facts.executable });
+  for (const { name, path } of facts.bridgeSockets) {
+    const socket = { effect: "bridge-socket", phase: "sockets", because: `bridge ${name}`, isDefault: false } as const;
+    claims.push({ ...socket, path: `${place}/run/${name}`, type: "socket", from: path });
+  }
 }
 
-function bootstrapClaims(facts: HostFacts, temporary: string): Claim[] {
-  const place = childOf(temporary, "fence");
-  const common = { effect: "bootstrap", phase: "bootstrap", because: "fence's own files" } as const;
-  return [
-    { ...common, path: place, type: "directory" },
-    { ...common, path: `${place}/bin/fence`, type: "file", from: facts.executable },
-    ...facts.bridgeSockets.map(
-      ({ name, path }): Claim => ({
-        path: `${place}/run/${name}`,
-        effect: "bridge-socket",
-        phase: "sockets",
-        because: `bridge ${name}`,
-        type: "socket",
-        from: path,
-      }),
-    ),
-  ];
+/** Where the whole host can be read, the working directory can, too, although it is in /tmp or /run. */
+function claimDirectory(draft: Draft): void {
+  const { view, facts } = draft;
+  const place = followPath(view, facts.directory);
+  if (place === null || place.entry === null) return;
+  const tree = mountTree(baseOf(draft), draft.claims);
+  const sight = tree.sightOf(place.path);
+  const by = tree.decidedBy(place.path);
+  if (sight === "private" || (sight === "empty" && by?.isDefault === true))
+    claim(draft, place, { effect: "show", phase: "rebind", because: "the working directory", isDefault: false });
+  const hasMountsBelow = draft.claims.some(({ path }) => isWithin(path, place.path));
+  if (sight !== "nothing" || hasMountsBelow) return;
+  throw planError(
+    `the working directory ${quoted(place.path)} is not in the sandbox`,
+    place.path,
+    "add it to filesystem.allowRead or allowWrite, or start in a directory that is there",
+  );
 }
 
-/** The host's own /tmp is shown: the mount point must be made there. */
-function leftBehind(tree: MountTree, view: HostView, facts: HostFacts, temporary: string) {
-  const place = childOf(temporary, "fence");
+/** What is to stay as it is must not be moved away together with a directory above it, and then made anew. */
+function claimPins(draft: Draft): void {
+  const tree = mountTree(baseOf(draft), draft.claims);
+  const pinned = new Set<string>();
+  for (const { path, effect, because, phase } of draft.claims) {
+    if (effect !== "protect") continue;
+    for (
+      let above = parentOf(path);
+      tree.sightOf(above) === "read-write" && !tree.isMounted(above);
+      above = parentOf(above)
+    ) {
+      if (pinned.has(above)) break;
+      pinned.add(above);
+      draft.claims.push({
+        path: above,
+        effect: "pin",
+        phase,
+        because: `${because}: cannot be moved away`,
+        isDefault: false,
+        type: "directory",
+      });
+    }
+  }
+}
+
+/** Mount points that bwrap could not make. */
+function refuseUnplaced(draft: Draft, tree: MountTree): void {
+  for (const { path, effect, because } of draft.claims) {
+    if (effect !== "decoy" || draft.view.entry(path) !== null) continue;
+    const above = tree.sightOf(parentOf(path));
+    if (above === "read-only" || above === "read-write" || above === "devices" || above === "proc")
+      throw planError(
+        `${because} does not exist, and its directory is the host's`,
+        path,
+        "make an empty file there, or hide its directory with filesystem.denyRead or mask",
+      );
+  }
+}
+
+function refuseTooMany(mounts: readonly PlannedMount[]): void {
+  const counts = new Map<string, number>();
+  let all = 0;
+  for (const { step, because } of mounts) {
+    const { length } = mountArgs(step, () => 0);
+    all += length;
+    counts.set(because, (counts.get(because) ?? 0) + length);
+  }
+  if (all <= mostMountArguments) return;
+  const most = [...counts].toSorted(([, one], [, other]) => other - one).slice(0, 3);
+  const names = most.map(([because, count]) => `${because} (${count})`).join(", ");
+  throw planError(
+    `the mounts need ${all} arguments of bwrap, which takes ${mostMountArguments}; most of them: ${names}`,
+    "/",
+    "name directories rather than the files in them",
+  );
+}
+
+/** The host's own directory is shown where fence's is: it must be made there. */
+function leftBehind({ view, facts }: Draft, tree: MountTree, place: string): readonly HostPath[] {
   const above = tree.sightOf(parentOf(place));
-  if (above !== "read-only" && above !== "read-write") return [];
+  if (above !== "read-only" && above !== "read-write" && above !== "devices") return [];
   const entry = view.entry(place);
   if (entry === null) return [hostPath(place)];
   if (entry.type === "directory" && (entry.uid === facts.uid || entry.uid === 0)) return [];
-  throw new FenceError(
-    "FENCE_MOUNTS",
-    `${place} on the host is no directory of ${facts.uid === 0 ? "root" : "yours or root's"}`,
-    {
-      step: "plan-mounts",
-      path: place,
-      hint: `remove it, or do not show the host's ${temporary} in the sandbox`,
-    },
+  throw planError(
+    `${place} on the host is ${entry.type === "directory" ? "another user's" : `a ${entry.type}`}`,
+    place,
+    `remove it, or do not show the host's ${parentOf(place)} in the sandbox`,
   );
 }

@@ -29,18 +29,26 @@ export type Sight =
   | "bootstrap"
   | "bridge-socket";
 
+type Denied = "read" | "write" | null;
+
 interface Node {
   readonly path: string;
   /** In the order of phases. */
   readonly claims: readonly Claim[];
   readonly above: Sight;
   readonly sight: Sight;
+  /** What the user denies here: defaults do not undo it. */
+  readonly denied: Denied;
   readonly children: Node[];
 }
 
 export interface MountTree {
   /** What the program sees at a resolved path. */
   readonly sightOf: (path: string) => Sight;
+  /** Whose doing that is; null: the base's. */
+  readonly decidedBy: (path: string) => Claim | null;
+  /** Whether something is mounted exactly there. */
+  readonly isMounted: (path: string) => boolean;
   readonly mounts: readonly PlannedMount[];
   readonly grants: readonly GrantedPath[];
 }
@@ -50,28 +58,59 @@ export function mountTree(base: "read-only" | "nothing", claims: readonly Claim[
   const root = growTree(base, claims);
   return {
     sightOf: (path) => nodeAt(root, path).sight,
-    mounts: [...baseMounts(base), ...root.children.flatMap(nodeMounts), ...afterwards(base)],
+    decidedBy: (path) => decider(root, path),
+    isMounted: (path) => {
+      const node = nodeAt(root, path);
+      return node.path === path && (path === "/" || stepOf(node) !== null);
+    },
+    mounts: [...baseMounts(root), ...root.children.flatMap(nodeMounts), ...afterwards(root)],
     grants: nodeGrants(root, "nothing"),
   };
 }
 
 function growTree(base: "read-only" | "nothing", claims: readonly Claim[]): Node {
-  const root: Node = { path: "/", claims: [], above: base, sight: base, children: [] };
+  const groups = byPath(claims);
+  const root = newNode("/", groups.find(([path]) => path === "/")?.[1] ?? [], { sight: base, denied: null });
   const stack = [root];
-  for (const [path, claimsHere] of byPath(claims)) {
+  for (const [path, claimsHere] of groups) {
+    if (path === "/") continue;
     while (!isWithin(path, topOf(stack).path)) stack.pop();
     const above = topOf(stack);
-    const node = {
-      path,
-      claims: claimsHere,
-      above: above.sight,
-      sight: sightAfter(above.sight, claimsHere),
-      children: [],
-    };
+    const node = newNode(path, claimsHere, above);
     above.children.push(node);
     stack.push(node);
   }
   return root;
+}
+
+function newNode(path: string, claims: readonly Claim[], above: Pick<Node, "sight" | "denied">): Node {
+  const heard = claims.filter((claim) => !(claim.isDefault && undoes(claim.effect, above.denied)));
+  const sight = heard.reduce((before, { effect }) => changes[effect](before), above.sight);
+  const denied = heard.reduce<Denied>((before, claim) => deniedAfter(before, claim), above.denied);
+  return { path, claims: heard, above: above.sight, sight, denied, children: [] };
+}
+
+function undoes(effect: Effect, denied: Denied): boolean {
+  if (denied === null) return false;
+  return effect === "show-writable" || (denied === "read" && (effect === "show" || effect === "link"));
+}
+
+function deniedAfter(before: Denied, { effect, isDefault }: Claim): Denied {
+  if (isDefault) return before;
+  switch (effect) {
+    case "hide":
+      return "read";
+    case "protect":
+      return before ?? "write";
+    case "show":
+    case "restore":
+      return before === "read" ? "write" : before;
+    case "show-writable":
+    case "show-devices":
+      return null;
+    default:
+      return before;
+  }
 }
 
 function topOf(stack: readonly Node[]): Node {
@@ -106,10 +145,6 @@ function compareParts(one: readonly string[], other: readonly string[]): number 
   return one.length - other.length;
 }
 
-function sightAfter(above: Sight, claims: readonly Claim[]): Sight {
-  return claims.reduce((sight, { effect }) => changes[effect](sight), above);
-}
-
 const isHosts = (sight: Sight) => sight === "read-only" || sight === "read-write" || sight === "devices";
 const isUncovered = (sight: Sight) => sight === "nothing" || sight === "private";
 
@@ -137,15 +172,23 @@ function nodeAt(node: Node, path: string): Node {
   return child === undefined ? node : nodeAt(child, path);
 }
 
-function baseMounts(base: "read-only" | "nothing"): readonly PlannedMount[] {
-  if (base === "nothing") return [];
-  const step = { kind: "bind", from: hostPath("/"), to: sandboxPath("/"), access: "read-only" } as const;
-  return [{ step, phase: "base", because: "default: the whole host can be read" }];
+function decider(node: Node, path: string): Claim | null {
+  const child = node.children.find((candidate) => isWithin(path, candidate.path));
+  const below = child === undefined ? null : decider(child, path);
+  return below ?? (node.sight === node.above ? null : decisive(node));
+}
+
+function baseMounts(root: Node): readonly PlannedMount[] {
+  if (root.sight === "nothing") return [];
+  const access = root.sight === "read-only" || root.sight === "read-write" ? root.sight : neverEmpty();
+  const step = { kind: "bind", from: hostPath("/"), to: sandboxPath("/"), access } as const;
+  const because = root.claims.length === 0 ? "default: the whole host can be read" : decisive(root).because;
+  return [{ step, phase: "base", because }];
 }
 
 /** bwrap starts with an empty tmpfs as root, in which mount points are made. */
-function afterwards(base: "read-only" | "nothing"): readonly PlannedMount[] {
-  if (base === "read-only") return [];
+function afterwards(root: Node): readonly PlannedMount[] {
+  if (root.sight !== "nothing") return [];
   const step = { kind: "remount-read-only", to: sandboxPath("/") } as const;
   return [{ step, phase: "base", because: "filesystem.defaultDenyRead" }];
 }
@@ -187,6 +230,7 @@ function decisive({ claims, above }: Node): Claim {
 
 function stepOf(node: Node): MountStep | null {
   const { path, above, sight, claims } = node;
+  if (claims.length === 0) return null; // all of them were defaults that undo what the user denies
   const to = sandboxPath(path);
   const has = (effect: Effect) => claims.some((claim) => claim.effect === effect);
   const claim = decisive(node);

@@ -1,0 +1,101 @@
+/**
+ * What is in a sandbox before the policy names anything: system directories, devices, a /tmp of its own, no sockets.
+ *
+ * Runs:     host. Pure.
+ * Promises: no socket of a service is shown by default where fence knows of it.
+ * Source:   docs/mounts.md
+ */
+import { isWithin } from "../base/paths.ts";
+import * as defaults from "./mount-defaults.ts";
+import { claim, claimLinks, type Draft, existing, type Wish } from "./mount-draft.ts";
+import { childOf, followPath } from "./mount-paths.ts";
+
+/** "nothing": an empty root, filesystem.defaultDenyRead. */
+export function baseOf({ policy }: Draft): "read-only" | "nothing" {
+  return policy.filesystem.defaultDenyRead || policy.filesystem.strictDenyRead ? "nothing" : "read-only";
+}
+
+/** /tmp as the host means it: nothing is mounted through a symlink. */
+export function temporaryPlace({ view }: Pick<Draft, "view">): string {
+  const resolved = followPath(view, "/tmp");
+  return resolved?.entry?.type === "directory" ? resolved.path : "/tmp";
+}
+
+export function claimBase(draft: Draft): void {
+  if (baseOf(draft) === "nothing") claimReadable(draft);
+  claimDevicesAndProc(draft);
+  const place = temporaryPlace(draft);
+  draft.claims.push({ ...byDefault("private", "temporary", "default: /tmp"), path: place, type: "directory" });
+  if (place !== "/tmp")
+    claimLinks(draft, followPath(draft.view, "/tmp")?.links ?? [], byDefault("link", "temporary", "default: /tmp"));
+  if (!draft.policy.network.allowAllUnixSockets) hideSockets(draft);
+  showNeeded(draft);
+}
+
+function claimReadable(draft: Draft): void {
+  const { strictDenyRead } = draft.policy.filesystem;
+  const key = strictDenyRead ? "filesystem.strictDenyRead" : "filesystem.defaultDenyRead";
+  const wish = byDefault("show", "base", `${key}: what is readable all the same`);
+  for (const path of defaults.readableByDefault) show(draft, path, wish);
+  const { home } = draft.facts;
+  const homePlace = existing(draft, home);
+  if (homePlace === null) return;
+  claim(draft, homePlace, { ...wish, effect: "exist" });
+  claimLinks(draft, homePlace.links, wish);
+  if (!strictDenyRead) for (const name of defaults.readableInHome) show(draft, childOf(home, name), wish);
+}
+
+function claimDevicesAndProc(draft: Draft): void {
+  const isHost = draft.policy.devices.mode === "host";
+  const devices = byDefault(isHost ? "show-devices" : "dev", "devices", `devices.mode "${draft.policy.devices.mode}"`);
+  draft.claims.push({ ...devices, path: "/dev", type: "directory" });
+  draft.claims.push({ ...byDefault("proc", "devices", "default: /proc"), path: "/proc", type: "directory" });
+}
+
+function hideSockets(draft: Draft): void {
+  const wish = byDefault("hide", "base", "default: sockets of services are not shown (network.allowUnixSockets)");
+  const { environment, home } = draft.facts;
+  const runtime = environment["XDG_RUNTIME_DIR"];
+  const directories = [...defaults.socketDirectories, ...(isUsable(runtime, home) ? [runtime] : [])];
+  for (const path of directories) {
+    const place = existing(draft, path);
+    if (place?.entry?.type === "directory") claim(draft, place, wish);
+  }
+  const inHome = defaults.socketFilesInHome.map((name) => childOf(home, name));
+  const named = defaults.socketVariables.flatMap((name) => socketsIn(environment[name] ?? ""));
+  for (const path of [...defaults.socketFiles, ...inHome, ...named]) {
+    const place = existing(draft, path);
+    if (place?.entry?.type === "socket") claim(draft, place, wish);
+  }
+}
+
+/** A directory of its own, not one that hiding would make useless. */
+function isUsable(directory: string | undefined, home: string): directory is string {
+  return directory?.startsWith("/") === true && !isWithin(home, directory);
+}
+
+function socketsIn(value: string): readonly string[] {
+  const paths = value.matchAll(/(?:^|;|,)\s*(?:unix:(?:path=|\/\/)?)?(?<path>\/[^,;:]*)/g);
+  return [...paths].map(({ groups }) => groups?.["path"] ?? "").filter((path) => path.length > 1);
+}
+
+/** What would be missed in what is hidden or not shown. */
+function showNeeded(draft: Draft): void {
+  for (const path of defaults.filesBehindLinks)
+    show(draft, path, byDefault("show", "resolver", `default: ${path} leads there`));
+  for (const path of defaults.neededInRun) show(draft, path, byDefault("show", "base", `default: ${path}`));
+  if (draft.policy.filesystem.wslInterop !== true) return;
+  for (const path of ["/init", "/run/WSL"])
+    show(draft, path, { ...byDefault("show", "rebind", "filesystem.wslInterop"), isDefault: false });
+}
+
+function show(draft: Draft, path: string, wish: Wish): void {
+  const place = existing(draft, path);
+  if (place === null) return;
+  claim(draft, place, wish);
+  claimLinks(draft, place.links, wish);
+}
+
+function byDefault(effect: Wish["effect"], phase: Wish["phase"], because: string): Wish {
+  return { effect, phase, because, isDefault: true };
+}

@@ -1,0 +1,131 @@
+/**
+ * Denied programs: an empty file that nobody can execute stands in the place of each.
+ *
+ * Runs:     host. Pure.
+ * Promises: no program is lost that was not denied: one name of a multicall binary is an error that lists the others.
+ * Source:   docs/mounts.md, "Denied programs"
+ */
+import type { HostFile, HostView } from "../base/host.ts";
+import { quoted } from "../base/quote.ts";
+import { deniedPrograms } from "./denied-commands.ts";
+import { claim, type Draft, note, planError } from "./mount-draft.ts";
+import { childOf, followPath, type ResolvedPath } from "./mount-paths.ts";
+
+/** Beside PATH: where a program looks without one. */
+const usualPlaces = [
+  "/usr/local/sbin",
+  "/usr/local/bin",
+  "/usr/sbin",
+  "/usr/bin",
+  "/sbin",
+  "/bin",
+  "/run/current-system/sw/bin",
+];
+const mostNamed = 8;
+
+/** Throws FENCE_MOUNTS. */
+export function claimDeniedPrograms(draft: Draft): void {
+  const denied = deniedPrograms(draft.policy.command);
+  if (denied.length === 0) return;
+  const places = searchPlaces(draft);
+  const names = new Set(denied.map(({ name }) => name.slice(name.lastIndexOf("/") + 1)));
+  const found = denied.flatMap((program) =>
+    filesOf(draft.view, places, program.name).map((file) => ({ ...program, file })),
+  );
+  if (found.length === 0) return;
+  const others = otherNames(
+    draft.view,
+    places,
+    found.map(({ file }) => file),
+    names,
+  );
+  const accepted = new Set(draft.policy.command.acceptSharedBinaryCannotRuntimeDeny);
+  const skipped = new Map<string, string[]>();
+  for (const { name, isDefault, file } of found) {
+    const because = isDefault ? `default of command.deny ${quoted(name)}` : `command.deny ${quoted(name)}`;
+    const collateral = others.get(identity(file.entry)) ?? [];
+    if (collateral.length === 0) claim(draft, file, { effect: "hide", phase: "deny-exec", because, isDefault });
+    else if (isDefault || accepted.has(name)) skipped.set(file.path, [...(skipped.get(file.path) ?? []), name]);
+    else throw shared(name, because, file.path, collateral);
+  }
+  for (const [path, these] of skipped)
+    note(
+      draft,
+      "command.deny",
+      `${listed(these)} are denied only as the program that fence starts: others are the same file, ${path}`,
+    );
+}
+
+function shared(name: string, because: string, path: string, collateral: readonly string[]) {
+  return planError(
+    `${because} cannot be denied without ${listed(collateral)}: they are one file, ${path}`,
+    path,
+    `deny those as well, or add ${quoted(name)} to command.acceptSharedBinaryCannotRuntimeDeny: then only the program that fence starts is checked`,
+  );
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, mostNamed).join(", ");
+  return names.length > mostNamed ? `${shown} and ${names.length - mostNamed} more` : shown;
+}
+
+interface Program extends ResolvedPath {
+  readonly entry: HostFile;
+}
+
+function searchPlaces({ view, facts }: Draft): readonly string[] {
+  const named = (facts.environment["PATH"] ?? "").split(":").filter((place) => place.startsWith("/"));
+  const places = [...named, ...usualPlaces].flatMap((place) => {
+    const resolved = followPath(view, place);
+    return resolved?.entry?.type === "directory" ? [resolved.path] : [];
+  });
+  return [...new Set(places)];
+}
+
+/** Each file that the name stands for, once. */
+function filesOf(view: HostView, places: readonly string[], name: string): readonly Program[] {
+  const paths = name.startsWith("/") ? [name] : name.includes("/") ? [] : places.map((place) => childOf(place, name));
+  const files = new Map<string, Program>();
+  for (const path of paths) {
+    const resolved = followPath(view, path);
+    if (resolved?.entry?.type === "file") files.set(resolved.path, { ...resolved, entry: resolved.entry });
+  }
+  return [...files.values()];
+}
+
+/**
+ * Names on PATH that are not denied and stand for one of `files`: symlinks, and hard links where a file has more than one. A
+ * regular file with one link is nobody's other name, so that most of a directory is not looked at.
+ */
+function otherNames(
+  view: HostView,
+  places: readonly string[],
+  files: readonly Program[],
+  denied: ReadonlySet<string>,
+): ReadonlyMap<string, readonly string[]> {
+  const wanted = new Set(files.map(({ entry }) => identity(entry)));
+  const haveHardLinks = files.some(({ entry }) => entry.links > 1);
+  const names = new Map<string, Set<string>>();
+  for (const place of places) {
+    for (const { name, type } of view.list(place) ?? []) {
+      if (denied.has(name) || !(type === "symlink" || (type === "file" && haveHardLinks))) continue;
+      const entry = followPath(view, childOf(place, name))?.entry ?? null;
+      if (entry !== null && wanted.has(identity(entry))) addTo(names, identity(entry), name);
+    }
+    for (const file of files) {
+      const name = file.path.slice(file.path.lastIndexOf("/") + 1);
+      if (!denied.has(name)) addTo(names, identity(file.entry), name);
+    }
+  }
+  return new Map([...names].map(([file, set]) => [file, [...set].sort()]));
+}
+
+function addTo(names: Map<string, Set<string>>, file: string, name: string): void {
+  const set = names.get(file);
+  if (set === undefined) names.set(file, new Set([name]));
+  else set.add(name);
+}
+
+function identity({ device, inode }: HostFile): string {
+  return `${device}:${inode}`;
+}
