@@ -31,6 +31,7 @@ export const errorCodes = {
   FENCE_MOUNTS: { exit: 125, says: "What the policy asks to be mounted cannot be mounted so." },
   FENCE_RESOLVE: { exit: 125, says: "The name of a proxy cannot be resolved." },
   FENCE_CONFIG: { exit: 125, says: "The configuration cannot be read or is wrong." },
+  FENCE_PREPARE: { exit: 125, says: "What the sandbox needs on the host cannot be made." },
   FENCE_PROGRAM_CANNOT_RUN: { exit: 126, says: "The program exists but cannot be executed." },
   FENCE_PROGRAM_NOT_FOUND: { exit: 127, says: "The program does not exist inside the sandbox." },
   FENCE_BUG: { exit: 125, says: "fence itself is wrong. Please report it." },

@@ -159,8 +159,9 @@ function leftBehind({ view, facts }: Draft, tree: MountTree, place: string): rea
   const above = tree.sightOf(parentOf(place));
   if (above !== "read-only" && above !== "read-write" && above !== "devices") return [];
   const entry = view.entry(place);
-  if (entry === null) return [hostPath(place)];
-  if (entry.type === "directory" && (entry.uid === facts.uid || entry.uid === 0)) return [];
+  // One of the user's own is there for another launcher, which must not remove it while this one needs it.
+  if (entry === null || (entry.type === "directory" && entry.uid === facts.uid)) return [hostPath(place)];
+  if (entry.type === "directory" && entry.uid === 0) return [];
   throw planError(
     `${place} on the host is ${entry.type === "directory" ? "another user's" : `a ${entry.type}`}`,
     place,
