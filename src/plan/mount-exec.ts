@@ -52,7 +52,7 @@ export function claimDeniedPrograms(draft: Draft): void {
     note(
       draft,
       "command.deny",
-      `${listed(these)} are denied only as the program that fence starts: others are the same file, ${path}`,
+      `checked only before the start: ${listed(these)}; names that are not denied stand for the same file, ${path}`,
     );
 }
 

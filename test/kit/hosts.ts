@@ -21,7 +21,7 @@ export interface CountedView extends HostView {
 
 export function hostOf(
   tree: Tree,
-  options: { owners?: Readonly<Record<string, number>>; mounts?: HostMount[] } = {},
+  options: { owners?: Readonly<Record<string, number>>; mounts?: readonly HostMount[] } = {},
 ): CountedView {
   const entries = new Map<string, HostEntry>();
   const texts = new Map<string, string>();
