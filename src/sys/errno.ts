@@ -11,6 +11,7 @@ import { FenceError, type FenceErrorCode, type FenceErrorDetails } from "../base
 const unknownToNode: Readonly<Record<number, readonly [string, string]>> = {
   [-10]: ["ECHILD", "no child processes"],
   [-8]: ["ENOEXEC", "exec format error"],
+  [-37]: ["ENOLCK", "no locks available"],
   [-38]: ["ENOSYS", "function not implemented"],
   [-42]: ["ENOMSG", "no message of desired type"],
   [-77]: ["EBADFD", "file descriptor in bad state"],

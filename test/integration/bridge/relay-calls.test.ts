@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import addon from "landlock-napi/addon";
@@ -8,7 +8,9 @@ import { decodePort, encodeAddress, familyOf } from "../../../src/bridge/sockadd
 
 const EBADF = -9;
 const EAGAIN = -11;
+const EINVAL = -22;
 const EPIPE = -32;
+const ENOTSOCK = -88;
 const EINPROGRESS = -115;
 const ECONNRESET = 104;
 
@@ -36,6 +38,9 @@ describe("the relay's calls", () => {
       writableWhenSent: addon.writableWhenSent(-1),
       resetOnClose: addon.resetOnClose(-1),
       takeError: addon.takeError(-1),
+      peerUid: addon.peerUid(-1),
+      listeningFamily: addon.listeningFamily(-1),
+      lock: addon.lock(-1, 1),
       unread: addon.unread(-1),
       unacknowledged: addon.unacknowledged(-1),
       unsent: addon.unsent(-1),
@@ -152,6 +157,37 @@ describe("the relay's calls", () => {
     for (const byte of ["a", "b"]) expect(addon.send(server, Buffer.from(byte), 0, 1, 0)).toBe(1);
     expect(addon.unsent(server)).toBe(0);
     expect(addon.unread(client)).toBe(2);
+  });
+
+  test("answer who the peer of a Unix socket is", () => {
+    const { client, server } = pair();
+    expect(addon.peerUid(server)).toBe(process.geteuid?.());
+    expect(addon.peerUid(client)).toBe(process.geteuid?.());
+  });
+
+  test("answer the family of a stream socket that listens, and of no other", () => {
+    for (const host of ["127.0.0.1", "::1"]) {
+      const address = { kind: "tcp", host, port: 0 } as const;
+      const socket = opened(addon.socket(familyOf(address)));
+      addon.bind(socket, encodeAddress(address));
+      expect(addon.listeningFamily(socket)).toBe(EINVAL);
+      addon.listen(socket, 1);
+      expect(addon.listeningFamily(socket)).toBe(familyOf(address));
+    }
+    expect(addon.listeningFamily(pair().client)).toBe(EINVAL);
+    expect(addon.listeningFamily(pipe().readEnd)).toBe(ENOTSOCK);
+  });
+
+  test("lock a directory for all, or for one, and never wait", () => {
+    const directory = mkdtempSync(join(tmpdir(), "fence-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const [one, other] = [opened(openSync(directory, "r")), opened(openSync(directory, "r"))];
+    const [shared, exclusive, none] = [1, 2, 8];
+    expect([addon.lock(one, shared), addon.lock(other, shared)]).toEqual([0, 0]);
+    expect(addon.lock(one, exclusive)).toBe(EAGAIN);
+    expect(addon.lock(other, exclusive)).toBe(0); // the first one has lost what it had
+    expect(addon.lock(one, shared)).toBe(EAGAIN);
+    expect([addon.lock(other, none), addon.lock(one, exclusive)]).toEqual([0, 0]);
   });
 
   test("a reset is sent when the socket is closed, and found as the pending error", () => {
