@@ -8,25 +8,22 @@
  * Source:   docs/host-bridges.md; flock(2): the kernel drops the lock when its holder has ended, however it did
  */
 import { randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  opendirSync,
-  openSync,
-  rmdirSync,
-  type Stats,
-  unlinkSync,
-} from "node:fs";
+import { chmodSync, fstatSync, lstatSync, mkdirSync, type Stats, unlinkSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
 import { type HostPath, hostPath } from "../base/paths.ts";
 import { maxSocketPathBytes } from "../bridge/address.ts";
 import type { Addon } from "../sys/addon.ts";
 import { nodeError, systemError } from "../sys/errno.ts";
-import { LOCK_EX } from "./lock.ts";
+import {
+  closeDirectory,
+  isStillThere,
+  LOCK_EX,
+  look,
+  namesIn,
+  type OpenDirectory,
+  openDirectory,
+  removeEmpty,
+} from "./directory.ts";
 
 export interface RuntimeDirectoryOptions {
   /** Of this process: XDG_RUNTIME_DIR is looked at. */
@@ -48,11 +45,10 @@ const maxTries = 16;
 const limits = { namesRead: 20_000, directoriesSwept: 64, filesRemoved: 256 } as const;
 const eexist = -17;
 const ewouldblock = -11;
-const openFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 export class RuntimeDirectory {
   readonly path: HostPath;
-  readonly #fd: number;
+  readonly #directory: OpenDirectory;
   #isClosed = false;
   readonly #onExit = (): void => this.close();
 
@@ -61,7 +57,7 @@ export class RuntimeDirectory {
     const base = place(options);
     for (let tries = 0; tries < maxTries; tries++) {
       const made = tryToMake(addon, base, options.uid);
-      if (made !== null) return new RuntimeDirectory(made.path, made.fd);
+      if (made !== null) return new RuntimeDirectory(made);
     }
     throw new FenceError("FENCE_LISTEN", `cannot make a directory for sockets in ${base}: each one was taken`, {
       step,
@@ -70,9 +66,9 @@ export class RuntimeDirectory {
     });
   }
 
-  private constructor(path: string, fd: number) {
-    this.path = hostPath(path);
-    this.#fd = fd;
+  private constructor(directory: OpenDirectory) {
+    this.path = hostPath(directory.path);
+    this.#directory = directory;
     process.once("exit", this.#onExit);
   }
 
@@ -86,8 +82,8 @@ export class RuntimeDirectory {
     if (this.#isClosed) return;
     this.#isClosed = true;
     process.off("exit", this.#onExit);
-    removeHeld(this.path, this.#fd);
-    closeSync(this.#fd);
+    removeHeld(this.#directory);
+    closeDirectory(this.#directory);
   }
 }
 
@@ -141,30 +137,34 @@ function fallbackProblem(path: string, uid: number): string | null {
 }
 
 /** null: a sweep has taken it for an abandoned one, or the name was taken. */
-function tryToMake(addon: Addon, base: string, uid: number): { readonly path: string; readonly fd: number } | null {
+function tryToMake(addon: Addon, base: string, uid: number): OpenDirectory | null {
   const path = `${base}/${prefix}${randomBytes(randomPartBytes).toString("hex")}`;
-  let fd: number;
-  try {
-    mkdirSync(path, 0o700);
-    // A umask may have taken bits away. Nobody else can have replaced it: see fallbackProblem().
-    if ((lstatSync(path).mode & 0o777) !== 0o700) chmodSync(path, 0o700);
-    fd = openSync(path, openFlags);
-  } catch (error) {
-    const { errno, syscall } = error as NodeJS.ErrnoException;
-    if (errno === eexist || (syscall !== "mkdir" && look(path) === null)) return null;
-    throw nodeError("FENCE_LISTEN", `cannot make the directory ${path} for sockets`, error, { step, path });
-  }
-  const result = addon.lock(fd, LOCK_EX);
-  if (result === 0 && isAt(path, fd) && isOurDirectory(fstatSync(fd), uid)) return { path, fd };
-  closeSync(fd);
+  const directory = makeAndOpen(path);
+  if (directory === null) return null;
+  const result = addon.lock(directory.fd, LOCK_EX);
+  if (result === 0 && isStillThere(directory) && isOurs(fstatSync(directory.fd), uid)) return directory;
+  closeDirectory(directory);
   if (result === 0 || result === ewouldblock) return null;
   removeEmpty(path);
   throw systemError("FENCE_LISTEN", `cannot lock the directory ${path}`, "flock", result, { step, path });
 }
 
+function makeAndOpen(path: string): OpenDirectory | null {
+  try {
+    mkdirSync(path, 0o700);
+    // A umask may have taken bits away. Nobody else can have replaced it: see fallbackProblem().
+    if ((lstatSync(path).mode & 0o777) !== 0o700) chmodSync(path, 0o700);
+    return openDirectory(path);
+  } catch (error) {
+    const { errno, syscall } = error as NodeJS.ErrnoException;
+    if (errno === eexist || (syscall !== "mkdir" && look(path) === null)) return null;
+    throw nodeError("FENCE_LISTEN", `cannot make the directory ${path} for sockets`, error, { step, path });
+  }
+}
+
 function sweep(addon: Addon, base: string, uid: number): number {
   let swept = 0;
-  for (const name of names(base, limits.namesRead)) {
+  for (const name of namesIn(base, limits.namesRead)) {
     if (!namePattern.test(name)) continue;
     if (swept === limits.directoriesSwept) break;
     if (sweepOne(addon, `${base}/${name}`, uid)) swept++;
@@ -174,27 +174,36 @@ function sweep(addon: Addon, base: string, uid: number): number {
 
 /** True when it was an abandoned one and is gone. */
 function sweepOne(addon: Addon, path: string, uid: number): boolean {
-  let fd: number;
-  try {
-    if (!isOurDirectory(lstatSync(path), uid)) return false;
-    fd = openSync(path, openFlags);
-  } catch {
-    return false; // it is gone, or not for us
-  }
+  const directory = openOurs(path, uid);
+  if (directory === null) return false;
   try {
     // The lock first: whoever makes a directory looks, when it has the lock, whether it is still there.
-    if (!isOurDirectory(fstatSync(fd), uid) || addon.lock(fd, LOCK_EX) !== 0 || !isAt(path, fd)) return false;
-    return removeHeld(path, fd);
+    return addon.lock(directory.fd, LOCK_EX) === 0 && removeHeld(directory);
   } finally {
-    closeSync(fd);
+    closeDirectory(directory);
+  }
+}
+
+/** null: it is gone, or not ours. */
+function openOurs(path: string, uid: number): OpenDirectory | null {
+  const found = look(path);
+  if (found === null || !isOurs(found, uid)) return null;
+  try {
+    const directory = openDirectory(path);
+    if (isOurs(fstatSync(directory.fd), uid)) return directory;
+    closeDirectory(directory);
+    return null;
+  } catch {
+    return null;
   }
 }
 
 /** By the descriptor that holds the lock: what is at the path may be another directory by now. */
-function removeHeld(path: string, fd: number): boolean {
-  const inside = `/proc/self/fd/${fd}`;
-  for (const name of names(inside, limits.filesRemoved)) removeSocket(`${inside}/${name}`);
-  return isAt(path, fd) && removeEmpty(path);
+function removeHeld(directory: OpenDirectory): boolean {
+  if (!isStillThere(directory)) return false;
+  const inside = `/proc/self/fd/${directory.fd}`;
+  for (const name of namesIn(inside, limits.filesRemoved)) removeSocket(`${inside}/${name}`);
+  return removeEmpty(directory.path);
 }
 
 function removeSocket(path: string): void {
@@ -205,47 +214,6 @@ function removeSocket(path: string): void {
   }
 }
 
-function removeEmpty(path: string): boolean {
-  try {
-    rmdirSync(path);
-    return true;
-  } catch {
-    return false; // somebody has put something there that is not ours
-  }
-}
-
-function isOurDirectory(found: Stats, uid: number): boolean {
+function isOurs(found: Stats, uid: number): boolean {
   return found.isDirectory() && found.uid === uid && (found.mode & 0o777) === 0o700;
-}
-
-/** Whether the path still leads to what the descriptor is open on. */
-function isAt(path: string, fd: number): boolean {
-  const [here, held] = [look(path), fstatSync(fd)];
-  return here !== null && here.dev === held.dev && here.ino === held.ino;
-}
-
-function look(path: string): Stats | null {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false }) ?? null;
-  } catch {
-    return null; // ENOTDIR, EACCES, ELOOP: for us there is nothing
-  }
-}
-
-/** At most so many; none when the directory cannot be read. */
-function names(path: string, limit: number): readonly string[] {
-  const found: string[] = [];
-  try {
-    const directory = opendirSync(path, { bufferSize: 256 });
-    try {
-      for (let entry = directory.readSync(); entry !== null && found.length < limit; entry = directory.readSync()) {
-        found.push(entry.name);
-      }
-    } finally {
-      directory.closeSync();
-    }
-  } catch {
-    // What was read counts.
-  }
-  return found;
 }
