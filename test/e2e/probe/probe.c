@@ -387,19 +387,43 @@ static long echo_tcp_many(char **arguments)
 	return echoed;
 }
 
-/* Prints {"listening":PORT}, echoes to one client until its end. The result is the number of bytes. */
-static long serve_tcp(char **arguments)
+/* Listens on the port of 127.0.0.1 and prints {"listening":PORT}. Returns the socket or -1. */
+static int listen_tcp(const char *port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port_number(arguments[0])) };
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port_number(port)) };
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	size_t arrived = 0;
-	int client;
 
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (listener == -1 || bind(listener, (struct sockaddr *)&address, sizeof(address)) == -1 ||
 	    listen(listener, 1) == -1)
 		return -1;
-	dprintf(STDOUT_FILENO, "{\"listening\":%s}\n", arguments[0]);
+	dprintf(STDOUT_FILENO, "{\"listening\":%s}\n", port);
+	return listener;
+}
+
+/* Prints {"listening":PORT}, sends TEXT to each client and keeps them all, until it is killed. */
+static long greet_tcp(char **arguments)
+{
+	int listener = listen_tcp(arguments[0]);
+
+	while (listener != -1) {
+		int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+		if (client == -1 || write(client, arguments[1], strlen(arguments[1])) == -1)
+			return -1;
+	}
+	return -1;
+}
+
+/* Prints {"listening":PORT}, echoes to one client until its end. The result is the number of bytes. */
+static long serve_tcp(char **arguments)
+{
+	int listener = listen_tcp(arguments[0]);
+	size_t arrived = 0;
+	int client;
+
+	if (listener == -1)
+		return -1;
 	client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (client == -1 || receive_all(client, &arrived) == -1 || arrived >= sizeof(bytes))
 		return -1;
@@ -887,6 +911,7 @@ static const struct action actions[] = {
 	{ "exec", "PATH [ARGUMENT]...", 1, INT_MAX, execute },
 	{ "exit", "STATUS", 1, 1, exit_with },
 	{ "facts", "[ANY]...", 0, INT_MAX, facts },
+	{ "greet-tcp", "PORT TEXT", 2, 2, greet_tcp },
 	{ "http-get", "PROXYPORT URL", 2, 2, http_get },
 	{ "io_uring_setup", "", 0, 0, io_uring },
 	{ "ioctl-tioclinux", "[HIGH-BITS]", 0, 1, ioctl_tioclinux },
