@@ -9,6 +9,7 @@ import { FenceError } from "../../src/base/errors.ts";
 import { parseJsonPlan, planText } from "../../src/bootstrap/json-plan.ts";
 import type { ProgramRequest } from "../../src/bootstrap/request.ts";
 import { resourceLimits } from "../../src/bootstrap/resource-limits.ts";
+import { maxDescriptor } from "../../src/bridge/address.ts";
 import { logWords, scopeWords } from "../../src/landlock/options.ts";
 import type { Json } from "../../src/plan/schema.ts";
 
@@ -29,6 +30,7 @@ const target = fc.oneof(
 const listener = fc.oneof(
   fc.integer({ min: 4000, max: 65535 }).map((number) => `tcp:127.0.0.1:${number}`),
   fc.nat({ max: 999 }).map((number) => `unix:/the listener ${number}`),
+  fc.integer({ min: 3, max: maxDescriptor }).map((number) => `fd:${number}`),
 );
 
 /** What options and plans can both say. */

@@ -74,6 +74,37 @@ describe("a listener that another process keeps", () => {
   });
 });
 
+describe("a listener that was handed over", () => {
+  test.for<Kind>(["tcp", "tcp6", "unix"])("may be of any family: %s", (kind, { stage }) => {
+    const { fd } = opened(stage, kind);
+    expect(inheritListener(realAddon, fd, { kind: "descriptor", descriptor: 7 })).toEqual({
+      fd,
+      address: { kind: "descriptor", descriptor: 7 },
+      kind: kind === "unix" ? "unix" : "tcp",
+      file: "not-ours",
+    });
+  });
+
+  test("must listen, and what does not is closed again", () => {
+    const closed: number[] = [];
+    const counted = doors({ closeDescriptor: (fd) => closed.push(fd) });
+    const address = { kind: "descriptor", descriptor: 7 } as const;
+    for (const [fd, errno] of [
+      [realAddon.socket(2), "EINVAL"],
+      [realAddon.epollCreate(), "ENOTSOCK"],
+    ] as const) {
+      const { message, details } = failure(() => openListeners(counted, [address], () => fd));
+      expect(message).toContain(`cannot listen on fd:7: getsockopt: ${errno}`);
+      expect(details.hint).toContain("listen(2)");
+      expect(closed.splice(0)).toEqual([fd]);
+      realAddon.closeDescriptor(fd);
+    }
+    const unknown = doors({ listeningFamily: () => 40 });
+    expect(failure(() => inheritListener(unknown, 0, address)).details).toMatchObject({ errno: "EAFNOSUPPORT" });
+    expect(() => openListeners(realAddon, [address])).toThrow("nobody gives descriptors here");
+  });
+});
+
 function opened(stage: Stage, kind: Kind): Listener {
   const [listener] = openListeners(realAddon, [stage.freeAddress(kind)]);
   if (listener === undefined) throw new Error("no listener");

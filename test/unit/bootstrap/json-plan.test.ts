@@ -70,6 +70,22 @@ test("a plan may ask for listeners beyond loopback, and is told how when it did 
   expect(refusal({ bridges }).details.hint).toContain('if you mean it, add "nonLoopbackListeners": true');
 });
 
+test("a bridge may be on a listener that somebody handed over, and say that it has reached its target", () => {
+  const [listen, connect] = ["fd:7", "tcp:127.0.0.1:8080"];
+  const read = {
+    listen: { kind: "descriptor", descriptor: 7 },
+    connect: { kind: "tcp", host: "127.0.0.1", port: 8080 },
+  };
+  expect(parse({ bridges: [{ listen, connect }] }).bridges).toEqual([read]);
+  expect(parse({ bridges: [{ listen, connect, acknowledge: false }] }).bridges).toEqual([read]);
+  expect(parse({ bridges: [{ listen, connect, acknowledge: true }] }).bridges).toEqual([
+    { ...read, acknowledge: true },
+  ]);
+  expect(refusal({ bridges: [{ listen: connect, connect: listen }] }).message).toBe(
+    'plan.bridges[0].connect must be tcp:HOST:PORT or unix:PATH, got "fd:7"',
+  );
+});
+
 test("every resource limit has its name", () => {
   for (const [resource, name] of resourceLimits.entries()) {
     expect(parse({ rlimits: { [name]: { soft: 1, hard: 1 } } }).process).toEqual([

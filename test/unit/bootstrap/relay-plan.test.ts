@@ -9,6 +9,11 @@ test("what is parsed is what was written", () => {
         connect: { kind: "unix", path: "/run/a=b\n\u{1f600}" },
       },
       { listen: { kind: "unix", path: "/run/x" }, connect: { kind: "tcp", host: "::1", port: 1 } },
+      {
+        listen: { kind: "descriptor", descriptor: 7 },
+        connect: { kind: "tcp", host: "127.0.0.1", port: 8080 },
+        acknowledge: true,
+      },
     ],
   } as const;
   expect(parseRelayPlan(encodeRelayPlan(plan).toString())).toEqual(plan);

@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
-import { addressPattern, formatAddress, parseAddress, parseBridge } from "../../../src/bridge/address.ts";
+import {
+  addressPattern,
+  descriptorPattern,
+  formatAddress,
+  maxDescriptor,
+  parseAddress,
+  parseBridge,
+  parseListenAddress,
+} from "../../../src/bridge/address.ts";
 import { encodeAddress } from "../../../src/bridge/sockaddr.ts";
 
 describe("an address", () => {
@@ -95,6 +103,34 @@ describe("an address", () => {
         const text = formatAddress(address);
         expect(formatAddress(parseAddress(text, "--bridge"))).toBe(text);
         expect(parseAddress(text, "--bridge")).toEqual(address);
+      }),
+    );
+  });
+});
+
+describe("a listener's address", () => {
+  test.each(["fd:3", "fd:9", "fd:10", "fd:1048576"])("may be the descriptor %s", (text) => {
+    expect(parseListenAddress(text, "--bridge")).toEqual({ kind: "descriptor", descriptor: Number(text.slice(3)) });
+    expect(formatAddress(parseListenAddress(text, "--bridge"))).toBe(text);
+    expect(parseBridge(`${text}=unix:/a`, "--bridge")).toMatchObject({ listen: { kind: "descriptor" } });
+    expect(() => parseAddress(text, "--bridge")).toThrow("--bridge must be tcp:HOST:PORT or unix:PATH");
+  });
+
+  test.each(["fd:", "fd:0", "fd:2", "fd:03", "fd:1048577", "fd:-1", "fd:7x", "fd:7\n", "fd: 7"])(
+    "is not %j",
+    (text) => {
+      expect(usage(() => parseListenAddress(text, "--bridge")).message).toBe(
+        `--bridge must be fd:N with a descriptor from 3 to 1048576, got ${JSON.stringify(text)}`,
+      );
+    },
+  );
+
+  test("of a descriptor matches the published pattern if and only if it is read", () => {
+    const number = fc.oneof(fc.integer({ min: -1, max: 20 }), fc.integer({ min: 1_000_000, max: 1_100_000 }), fc.nat());
+    fc.assert(
+      fc.property(number, (descriptor) => {
+        const isRead = descriptor >= 3 && descriptor <= maxDescriptor;
+        expect(new RegExp(descriptorPattern, "u").test(`fd:${descriptor}`)).toBe(isRead);
       }),
     );
   });

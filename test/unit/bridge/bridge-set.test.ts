@@ -41,6 +41,13 @@ describe("a listener of fence bridge", () => {
   });
 });
 
+test("fence bridge takes no listener that another process has opened, and bootstrap's may be anywhere", () => {
+  const error = refusal(() => parseBridges(["unix:/a=unix:/b", "fd:7=unix:/t"], "a bridge"));
+  expect(error.message).toBe('a bridge must be a listener on tcp:HOST:PORT or unix:PATH, got "fd:7"');
+  expect(error.details.hint).toContain("fence bootstrap");
+  refuseConflicts(named(["fd:7=unix:/a", "fd:8=unix:/a", "unix:/a=tcp:127.0.0.1:7"]));
+});
+
 describe("two bridges cannot listen on one address:", () => {
   test.each([
     ["tcp:127.0.0.1:80", "tcp:127.0.0.1:80"],
@@ -57,6 +64,7 @@ describe("two bridges cannot listen on one address:", () => {
     ["tcp:[::ffff:0.0.0.0]:80", "tcp:127.0.0.1:80"],
     ["unix:/run/a", "unix:/run/a"],
     ["unix:/run/a", "unix:/run//./a"],
+    ["fd:7", "fd:7"],
   ])("%s and %s", (one, other) => {
     for (const [first, second] of [
       [one, other],
