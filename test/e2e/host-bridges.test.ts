@@ -72,6 +72,16 @@ describe.for(users)("with bwrap as %s", (user) => {
     expect(await descriptors([{ ...anyPort, port: 8080 }])).toEqual(await descriptors([]));
   });
 
+  test.for<[fd: number, says: RegExp]>([
+    [9, /a bridge's listener must be an open descriptor, got 9\n.*code: {2}FENCE_USAGE/s],
+    [4, /a bridge's listener must be an open descriptor, got 4/],
+    [2, /plan\.bridges\[0\]\.listen must be fd:N with a descriptor from 3/],
+  ])("a plan that names the descriptor %s, which is no listener, is refused", async ([fd, says]) => {
+    const moreBridges = [{ listen: `fd:${fd}`, connect: "tcp:127.0.0.1:1" }];
+    const ends = new HostEnds(user, { program: ["facts"], moreBridges });
+    expect(await ends.next("ended")).toMatchObject({ status: 125, stderr: expect.stringMatching(says) });
+  });
+
   test("whoever connects to a published port that nobody listens on is reset, and counted", async () => {
     const publish = [{ ...anyPort, port: 8080 }];
     const ends = new HostEnds(user, { request: { publish }, program: ["wait-signal", 15] });

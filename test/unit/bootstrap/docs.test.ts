@@ -7,7 +7,7 @@ import { parseBootstrap } from "../../../src/bootstrap/options.ts";
 import { maxLimit, maxPort } from "../../../src/bootstrap/plan-schema.ts";
 import { resourceLimits } from "../../../src/bootstrap/resource-limits.ts";
 import { failed, type Isolation, type StatusEvent, starting } from "../../../src/bootstrap/status.ts";
-import { maxSocketPathBytes } from "../../../src/bridge/address.ts";
+import { maxDescriptor, maxSocketPathBytes } from "../../../src/bridge/address.ts";
 import type { BridgeStatistics } from "../../../src/bridge/bridge.ts";
 import { maxBridges } from "../../../src/bridge/bridge-set.ts";
 import { errata } from "../../../src/landlock/errata.ts";
@@ -84,6 +84,7 @@ describe("docs/plan.md", () => {
     readonly outside: readonly object[];
   }
 
+  const given = (fd: number) => ({ bridges: [{ listen: `fd:${fd}`, connect: "unix:/t" }] });
   const limits: Readonly<Record<string, Limit>> = {
     "bridges, those of the proxies included": {
       value: String(maxBridges),
@@ -94,6 +95,11 @@ describe("docs/plan.md", () => {
       value: `${maxSocketPathBytes} bytes`,
       inside: [{ httpProxy: `unix:${path(maxSocketPathBytes)}` }],
       outside: [{ httpProxy: `unix:${path(maxSocketPathBytes + 1)}` }],
+    },
+    "descriptor of `fd:N`": {
+      value: `3 to ${maxDescriptor}`,
+      inside: [given(3), given(maxDescriptor)],
+      outside: [given(2), given(maxDescriptor + 1)],
     },
     "any other path": {
       value: `${maxPathBytes} bytes`,
