@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
+import { maxDescriptor } from "../../../src/base/option-values.ts";
 import { optionNames } from "../../../src/bootstrap/command-line.ts";
 import { environmentChange } from "../../../src/bootstrap/environment.ts";
 import { maxPlanBytes, parseJsonPlan } from "../../../src/bootstrap/json-plan.ts";
@@ -7,7 +8,7 @@ import { parseBootstrap } from "../../../src/bootstrap/options.ts";
 import { maxLimit, maxPort } from "../../../src/bootstrap/plan-schema.ts";
 import { resourceLimits } from "../../../src/bootstrap/resource-limits.ts";
 import { failed, type Isolation, type StatusEvent, starting } from "../../../src/bootstrap/status.ts";
-import { maxDescriptor, maxSocketPathBytes } from "../../../src/bridge/address.ts";
+import { maxSocketPathBytes } from "../../../src/bridge/address.ts";
 import type { BridgeStatistics } from "../../../src/bridge/bridge.ts";
 import { maxBridges } from "../../../src/bridge/bridge-set.ts";
 import { errata } from "../../../src/landlock/errata.ts";

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
+import { maxDescriptor } from "../../../src/base/option-values.ts";
 import {
   addressPattern,
   descriptorPattern,
   formatAddress,
-  maxDescriptor,
   parseAddress,
   parseBridge,
   parseListenAddress,
