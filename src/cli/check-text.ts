@@ -1,0 +1,49 @@
+/**
+ * Shows what `fence check` found as a table.
+ *
+ * Runs:     host. Pure.
+ * Promises: every capability has a line, and what is not ok its cause and remedies below it.
+ * Source:   docs/check.md
+ */
+import type { Capability, CheckReport } from "../plan/check-report.ts";
+
+export function checkText(report: CheckReport): string {
+  const widths = {
+    id: widest(report.capabilities.map(({ id }) => id)),
+    fact: widest(report.ground.map(({ name }) => name)),
+  };
+  return [
+    ...report.capabilities.flatMap((capability) => capabilityLines(capability, widths.id)),
+    "",
+    ...report.ground.map(({ name, value }) => `  ${name.padEnd(widths.fact)}  ${value}`),
+    "",
+    verdictLine(report),
+    "",
+  ].join("\n");
+}
+
+function capabilityLines({ id, purpose, state, says, remedies }: Capability, width: number): readonly string[] {
+  const indent = " ".repeat("missing".length + width + 4);
+  return [
+    `${state.padEnd("missing".length)}  ${id.padEnd(width)}  ${purpose}`,
+    ...(says === null ? [] : [`${indent}${says}`]),
+    ...remedies.map((remedy, i) => `${indent}${i === 0 ? "remedy:" : "or:    "} ${remedy}`),
+  ];
+}
+
+function verdictLine({ verdict, reduced }: CheckReport): string {
+  switch (verdict) {
+    case "strict":
+      return "fence run works here with strict isolation.";
+    case "best-effort":
+      return `fence run works here with --isolation best-effort only, which goes without all or part of: ${reduced.join(", ")}.`;
+    case "landlock":
+      return "bubblewrap does not work here. fence run --backend landlock confines files and TCP ports, and nothing else.";
+    default:
+      return "fence run does not work here: there is neither bubblewrap nor Landlock.";
+  }
+}
+
+function widest(words: readonly string[]): number {
+  return Math.max(0, ...words.map((word) => word.length));
+}

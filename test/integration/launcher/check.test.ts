@@ -1,0 +1,85 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { checkText } from "../../../src/cli/check-text.ts";
+import type { CheckReport } from "../../../src/plan/check-report.ts";
+import {
+  afterShell,
+  asUser,
+  both,
+  type Enter,
+  inBwrap,
+  systemContainer,
+  usualCapabilities,
+} from "../../kit/places-restricted.ts";
+import { requires } from "../../kit/requires.ts";
+import { run } from "../../kit/sandbox.ts";
+import { ask, driverCommand } from "./ask.ts";
+
+const here: Enter = (command) => command;
+const user = { uid: 1000, gid: 1000 };
+
+/** What is not ok, of what does not depend on the kernel's Landlock. */
+async function lacking(enter: Enter) {
+  const report: CheckReport = await ask(enter, "check");
+  const entries = report.capabilities.filter(({ id, state }) => id !== "landlock" && state !== "ok");
+  for (const { remedies, says } of entries) expect(remedies, says ?? "").not.toEqual([]);
+  return { report, lacks: Object.fromEntries(entries.map(({ id, state }) => [id, state])) };
+}
+
+describe("fence check", () => {
+  beforeEach(requires("root", "bwrap", "unprivileged bwrap", "unshare", "setpriv", "crun"));
+
+  test.for([
+    ["root", here],
+    ["an unprivileged user", asUser],
+  ] as const)("finds everything for %s", async ([, enter]) => {
+    const { report, lacks } = await lacking(enter);
+    expect(lacks).toEqual({});
+    expect(report.verdict).toBe(report.reduced.length === 0 ? "strict" : "best-effort");
+    expect(checkText(report)).not.toContain("missing");
+  });
+
+  test("sees that a strict sandbox around it lets nothing but Landlock work", async () => {
+    const { report, lacks } = await lacking(inBwrap("--disable-userns"));
+    expect(report.verdict).toBe("landlock");
+    expect(lacks).toMatchObject({ bwrap: "missing", mount: "missing", user: "missing", pid: "missing" });
+    expect(report.capabilities.find(({ id }) => id === "user")?.says).toContain("or a sandbox around this one");
+  });
+
+  test("finds everything in a sandbox of an unprivileged user that allows another", async () => {
+    expect((await lacking(both(asUser, inBwrap()))).lacks).toEqual({});
+  });
+
+  test("finds in a usual container what can be had with the container's /proc", async () => {
+    const place = systemContainer({ capabilities: usualCapabilities, masked: true, user });
+    const { report, lacks } = await lacking(place);
+    expect(lacks).toEqual({ proc: "weaker", "nested-user": "missing" });
+    expect(report).toMatchObject({ verdict: "best-effort", reduced: expect.arrayContaining(["pid", "nested-user"]) });
+    expect(report.ground).toContainEqual({ name: "container", value: expect.any(String) });
+  });
+
+  test("finds in a container without capabilities, as root, nothing but Landlock", async () => {
+    const { report } = await lacking(systemContainer({}));
+    expect(report.verdict).toBe("landlock");
+    expect(report.capabilities.find(({ id }) => id === "bwrap")?.remedies.join()).toContain("SETFCAP");
+  });
+
+  test("names each kind of namespace that is used up, and no other", async () => {
+    const line = "echo 0 > /proc/sys/user/max_net_namespaces && echo 0 > /proc/sys/user/max_uts_namespaces";
+    const enter: Enter = (command) => [
+      ...["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc"],
+      ...["sh", "-c", `${line} && exec "$@"`, "sh", ...command],
+    ];
+    expect((await lacking(enter)).lacks).toEqual({ network: "missing", uts: "missing" });
+  });
+
+  test("leaves no process, mount or file behind", async () => {
+    const places = "ls -A /tmp /run | sort; wc -l < /proc/self/mountinfo; ls /proc | grep -c '^[0-9]'";
+    const own = afterShell("mount -t tmpfs none /tmp && mount -t tmpfs none /run");
+    const ownPids: Enter = (command) => ["unshare", "--pid", "--fork", "--mount-proc", ...command];
+    const look =
+      'before=$(eval "$1"); shift; "$@" > /dev/null; after=$(eval "$0"); [ "$before" = "$after" ] && echo same';
+    const enter: Enter = (command) => both(ownPids, own)(["sh", "-c", look, places, places, ...command]);
+    const { stdout, stderr } = await run(enter(driverCommand("check")));
+    expect(stdout.trim(), stderr).toBe("same");
+  });
+});
