@@ -7,6 +7,21 @@
  */
 import type { Capability, CheckReport } from "../plan/check-report.ts";
 
+export const checkHelp = `Usage: fence check [--json]
+
+Tries everything that fence run needs of this host, and says for what is missing
+the cause and what helps. Nothing is changed or left behind.
+
+  --json  print the same as one JSON object
+
+Exit status: 0 strict isolation is possible, 1 only less is, 125 fence failed.
+`;
+
+/** 0: all that `fence run` asks for by default can be had. */
+export function checkExitStatus({ verdict }: CheckReport): 0 | 1 {
+  return verdict === "strict" ? 0 : 1;
+}
+
 export function checkText(report: CheckReport): string {
   const widths = {
     id: widest(report.capabilities.map(({ id }) => id)),

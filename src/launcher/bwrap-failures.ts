@@ -274,8 +274,9 @@ export const knownFailures: readonly KnownFailure[] = [
   {
     id: "too-many-mounts",
     layer: null,
+    // 0.8 has strerror(3)'s words, newer ones their own.
     pattern:
-      /(?:Can't (?:bind )?mount|Failed to mount|setting up newroot bind|Unable to mount).*No space left on device/,
+      /Limit exceeded \(ENOSPC\)|(?:Can't (?:bind )?mount|Failed to mount|setting up newroot bind|Unable to mount).*No space left on device/,
     says: (_, { mountMax }) => `there are too many mounts (fs.mount-max is ${mountMax ?? "not known"})`,
     remedies: () => ["sudo sysctl fs.mount-max=200000", "unmount what is not needed: wc -l /proc/self/mountinfo"],
   },
@@ -368,6 +369,13 @@ export const knownFailures: readonly KnownFailure[] = [
     pattern: /Unknown option (?<option>\S+)|usage: /,
     says: ({ option = "an option" }) => `this bwrap does not know ${option}`,
     remedies: () => ["use bubblewrap 0.8.0 or newer, put first in PATH"],
+  },
+  {
+    id: "missing-directory",
+    layer: null,
+    pattern: /Can't chdir to (?<path>.*?): (?<reason>[^:]+)$/,
+    says: ({ path, reason }) => `the working directory ${path} cannot be entered in the sandbox: ${reason}`,
+    remedies: () => ["start fence in a directory that the sandbox has, or grant this one"],
   },
   {
     id: "missing-program",

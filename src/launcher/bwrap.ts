@@ -11,12 +11,15 @@ import { type HostPath, hostPath } from "../base/paths.ts";
 import type { RunChild } from "../sys/child.ts";
 import type { FileFacts, HostFiles } from "../sys/host-files.ts";
 
-export interface Bwrap {
+export interface BwrapFile {
   readonly path: HostPath;
-  /** As bwrap prints it: `0.8.0`. */
-  readonly version: string;
   /** Set-user-ID root: it cannot keep the program from making user namespaces. */
   readonly setUserId: boolean;
+}
+
+export interface Bwrap extends BwrapFile {
+  /** As bwrap prints it: `0.8.0`. */
+  readonly version: string;
 }
 
 /** --disable-userns came with it. */
@@ -36,13 +39,21 @@ export interface BwrapDoors {
   readonly run: RunChild;
 }
 
-/** `path` is the user's PATH. Throws FENCE_BWRAP. */
+/**
+ * Without starting it: one that is too old does not know --disable-userns, and afterFailure() says so. `path` is the user's
+ * PATH. Throws FENCE_BWRAP.
+ */
+export function locateBwrap(path: string | undefined, files: HostFiles): BwrapFile {
+  const found = locate(path, files);
+  return { path: hostPath(found.path), setUserId: refuseUnsafe(found.path, found.facts) };
+}
+
+/** The same, with its version, which must be new enough. */
 export async function findBwrap(path: string | undefined, doors: BwrapDoors): Promise<Bwrap> {
-  const found = locate(path, doors.files);
-  const setUserId = refuseUnsafe(found.path, found.facts);
-  const version = await versionOf(found.path, doors.run);
-  if (isOlder(version, oldestVersion)) throw tooOld(found.path, version);
-  return { path: hostPath(found.path), version, setUserId };
+  const file = locateBwrap(path, doors.files);
+  const version = await versionOf(file.path, doors.run);
+  if (isOlder(version, oldestVersion)) throw tooOld(file.path, version);
+  return { ...file, version };
 }
 
 /** The folders that are searched, in order: a relative one would be the program's directory's choice. */

@@ -32,8 +32,6 @@ export interface Ground {
   readonly processes: number | null;
   /** The cgroup that we are in, of version 2. */
   readonly cgroup: string | null;
-  /** What seccomp(2) filters can do; null: the kernel has none. */
-  readonly seccompActions: string | null;
 }
 
 /** The inode of the host's own PID namespace, include/linux/proc_ns.h. */
@@ -64,8 +62,13 @@ export function readGround(files: HostFiles, environment: Readonly<Record<string
     openFiles: softLimit(limits, "Max open files"),
     processes: softLimit(limits, "Max processes"),
     cgroup: /^0::(.*)$/m.exec(files.text("/proc/self/cgroup") ?? "")?.[1] ?? null,
-    seccompActions: word(files, "/proc/sys/kernel/seccomp/actions_avail"),
   };
+}
+
+/** Whether the kernel has seccomp filters: for IsolationRequest.seccomp. */
+export function hasSeccomp(files: HostFiles): boolean {
+  if (files.facts("/proc/sys/kernel/seccomp/actions_avail") !== null) return true;
+  return /^Seccomp_filters:/m.test(files.text("/proc/self/status") ?? "");
 }
 
 function containerOf(files: HostFiles, environment: Readonly<Record<string, string | undefined>>): string | null {

@@ -8,7 +8,7 @@
  */
 import { type NamespaceLayer, type Namespaces, namespaceArgs, namespaceLayers, procArgs } from "../plan/namespaces.ts";
 import type { RunChild } from "../sys/child.ts";
-import type { Bwrap } from "./bwrap.ts";
+import type { BwrapFile } from "./bwrap.ts";
 import { type FailureGround, type RecognisedFailure, recogniseFailure } from "./bwrap-failure.ts";
 
 /** What went wrong with one try; null: nothing. */
@@ -28,7 +28,7 @@ export interface NamespaceFindings {
 const timeoutMs = 10_000;
 
 /** One start of bwrap with the whole host inside, read-only. `ground` is asked only after a failure. */
-export function tryStarts(bwrap: Bwrap, run: RunChild, ground: () => FailureGround): TryStart {
+export function tryStarts(bwrap: BwrapFile, run: RunChild, ground: () => FailureGround): TryStart {
   return async (namespaces) => {
     const root = ["--ro-bind", "/", "/", "--dev", "/dev", ...procArgs(namespaces)];
     const outcome = await run({

@@ -20,7 +20,7 @@ import {
 import { type Namespaces, namespaceArgs, procArgs, wantedNamespaces } from "../plan/namespaces.ts";
 import type { IsolationLayer, IsolationPolicy } from "../plan/policy.ts";
 import type { RunChild } from "../sys/child.ts";
-import type { Bwrap } from "./bwrap.ts";
+import type { BwrapFile } from "./bwrap.ts";
 import { type BwrapFailure, type FailureGround, failureError, recogniseFailure } from "./bwrap-failure.ts";
 import { findNamespaces, type NamespaceFindings, tryStarts } from "./capabilities.ts";
 
@@ -77,7 +77,7 @@ export function decideIsolation(request: IsolationRequest): IsolationDecision {
 export async function afterFailure(
   request: IsolationRequest,
   failure: BwrapFailure,
-  bwrap: Bwrap,
+  bwrap: BwrapFile,
   doors: IsolationDoors,
 ): Promise<IsolationDecision> {
   const recognised = recogniseFailure(failure, doors.ground());
@@ -92,7 +92,7 @@ export async function afterFailure(
 /** Tries what a run asks for without running anything; the decision is what a run would get. Throws as afterFailure(). */
 export async function preflight(
   request: IsolationRequest,
-  bwrap: Bwrap,
+  bwrap: BwrapFile,
   doors: IsolationDoors,
 ): Promise<IsolationDecision> {
   const wanted = wantedNamespaces(request.isolation, request.hostNetwork);

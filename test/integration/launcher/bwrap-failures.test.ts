@@ -88,6 +88,7 @@ const starts: readonly (readonly [id: string, command: readonly string[], input3
   ["mount-point", ["bwrap", "--ro-bind", "/", "/", "--ro-bind", "/etc/passwd", "/nonexistent", "true"]],
   ["too-many-arguments", ["bwrap", "--args", "3", "true"], manyMounts],
   ["unknown-option", ["bwrap", "--no-such-option", "true"]],
+  ["missing-directory", ["bwrap", "--ro-bind", "/", "/", "--chdir", "/nonexistent", "true"]],
   ["missing-program", ["bwrap", "--ro-bind", "/", "/", "/nonexistent"]],
   ["killed", ["bwrap", "--ro-bind", "/", "/", "--proc", "/proc", "sh", "-c", "kill -9 $PPID"]],
 ];

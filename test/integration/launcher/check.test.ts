@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { checkText } from "../../../src/cli/check-text.ts";
 import type { CheckReport } from "../../../src/plan/check-report.ts";
@@ -11,8 +13,12 @@ import {
   usualCapabilities,
 } from "../../kit/places-restricted.ts";
 import { requires } from "../../kit/requires.ts";
-import { run } from "../../kit/sandbox.ts";
+import { fence, folder, run } from "../../kit/sandbox.ts";
+import { nixBuild } from "../../kit/sandbox-nix.ts";
 import { ask, driverCommand } from "./ask.ts";
+
+const repository = resolve(import.meta.dirname, "../../..");
+const nixSystem = process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux";
 
 const here: Enter = (command) => command;
 const user = { uid: 1000, gid: 1000 };
@@ -82,4 +88,21 @@ describe("fence check", () => {
     const { stdout, stderr } = await run(enter(driverCommand("check")));
     expect(stdout.trim(), stderr).toBe("same");
   });
+});
+
+test("in a Nix build everything can be had", { timeout: 120_000 }, async (context) => {
+  requires("nix-build", "bwrap")(context);
+  const words = driverCommand("check").map((word) => `'${word}'`);
+  const expression = join(folder(), "check.nix");
+  const script = `${words.join(" ")} > $out`;
+  writeFileSync(
+    expression,
+    `derivation { name = "check"; system = "${nixSystem}"; builder = "/bin/sh"; PATH = "/usr/bin:/bin"; args = [ "-c" ${JSON.stringify(script)} ]; }`,
+  );
+  const given = ["/usr", "/lib", "/lib64", "/bin", repository, dirname(fence)];
+  const { status, stderr, read } = await nixBuild([expression], { "sandbox-paths": [...new Set(given)].join(" ") });
+  expect(status, stderr).toBe(0);
+  const report: CheckReport = JSON.parse(read());
+  expect(report.capabilities.filter(({ id, state }) => id !== "landlock" && state !== "ok")).toEqual([]);
+  expect(report.ground).toContainEqual({ name: "container", value: "Nix build" });
 });

@@ -73,6 +73,10 @@ const recorded: readonly (readonly [id: string, stderr: string, ground?: Partial
   ["setuid-owner", "bwrap: Unexpected setuid user 1000, should be 0"],
   ["too-many-arguments", "bwrap: Exceeded maximum number of arguments 9000"],
   ["too-many-mounts", "bwrap: Can't bind mount /oldroot/a on /newroot/a: No space left on device"],
+  [
+    "too-many-mounts",
+    "bwrap: Failed to mount tmpfs: Limit exceeded (ENOSPC). (Hint: Check that /proc/sys/fs/mount-max is sufficient, typically 100000)",
+  ],
   ["no-space", "bwrap: Can't write data to file /newroot/a: No space left on device"],
   ["missing-source", "bwrap: Can't find source path /nonexistent: No such file or directory"],
   ["mount-point", "bwrap: Can't mkdir /usr/newproc: Read-only file system"],
@@ -92,6 +96,7 @@ const recorded: readonly (readonly [id: string, stderr: string, ground?: Partial
   ["capabilities-refused", "prctl drop bounding: Operation not permitted"],
   ["capabilities-refused", "bwrap: prctl(PR_SET_NO_NEW_PRIVS) failed: Operation not permitted"],
   ["unknown-option", "bwrap: Unknown option --disable-userns"],
+  ["missing-directory", "bwrap: Can't chdir to /gone: No such file or directory"],
   ["missing-program", "bwrap: execvp /tmp/fence/bin/fence: No such file or directory"],
   ["unknown", "bwrap: something new"],
   ["unknown", ""],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { findBwrap, isOlder, searchFolders } from "../../../src/launcher/bwrap.ts";
+import { findBwrap, isOlder, locateBwrap, searchFolders } from "../../../src/launcher/bwrap.ts";
 import type { RunChild } from "../../../src/sys/child.ts";
 import type { FileFacts } from "../../../src/sys/host-files.ts";
 import { bwrapVersion, ended, files, program } from "../../kit/host-fixtures.ts";
@@ -15,6 +15,11 @@ const find = (path: string | undefined, facts: Readonly<Record<string, FileFacts
 test("the first folder of PATH that has a bwrap decides", async () => {
   const facts = { "/a/bwrap": program, "/b/bwrap": program };
   expect(await find("/none:/b:/a", facts)).toEqual({ path: "/b/bwrap", version: "0.8.0", setUserId: false });
+});
+
+test("it is located without being started", () => {
+  const given = files({ facts: { "/a/bwrap": { ...program, mode: 0o4755 } } });
+  expect(locateBwrap("/a", given)).toEqual({ path: "/a/bwrap", setUserId: true });
 });
 
 test("relative and empty folders of PATH are never searched", () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { hostPath } from "../../../src/base/paths.ts";
-import { checkText } from "../../../src/cli/check-text.ts";
+import { checkExitStatus, checkText } from "../../../src/cli/check-text.ts";
+import { hasSeccomp } from "../../../src/launcher/capabilities-ground.ts";
 import { check } from "../../../src/launcher/check.ts";
 import { type CheckReport, capabilityIds } from "../../../src/plan/check-report.ts";
 import { isolationLayers } from "../../../src/plan/policy.ts";
@@ -50,6 +51,7 @@ test("where all is well every capability is ok, and strict is possible", async (
   const report = await checkOf({});
   expect(report.capabilities.map(({ id, state }) => [id, state])).toEqual(capabilityIds.map((id) => [id, "ok"]));
   expect(report).toMatchObject({ version: 1, verdict: "strict", reduced: [] });
+  expect(checkExitStatus(report)).toBe(0);
   expect(checkText(report)).toMatch(/\n\nfence run works here with strict isolation\.\n$/);
 });
 
@@ -61,6 +63,7 @@ test("what is missing has its cause and remedies, and the verdict says which lay
     ],
   });
   expect(report).toMatchObject({ verdict: "best-effort", reduced: ["pid", "nested-user"] });
+  expect(checkExitStatus(report)).toBe(1);
   expect(stateOf(report, "pid")).toMatchObject({ state: "ok" });
   expect(stateOf(report, "proc")).toMatchObject({ state: "weaker", says: expect.stringContaining("Can't mount proc") });
   expect(stateOf(report, "nested-user")).toMatchObject({ state: "missing" });
@@ -153,4 +156,10 @@ test("docs/check.md lists every capability, and its example has the members of a
   expect(Object.keys(example)).toEqual(Object.keys(report));
   expect(report.capabilities).toContainEqual(example.capabilities[0]);
   expect(report.ground).toContainEqual(example.ground[0]);
+});
+
+test("whether the kernel has seccomp filters is read where it says so", () => {
+  expect(hasSeccomp(files({ facts: { "/proc/sys/kernel/seccomp/actions_avail": program } }))).toBe(true);
+  expect(hasSeccomp(files({ texts: { "/proc/self/status": "Seccomp:\t0\nSeccomp_filters:\t0\n" } }))).toBe(true);
+  expect(hasSeccomp(files({ texts: { "/proc/self/status": "Seccomp:\t0\n" } }))).toBe(false);
 });
