@@ -22,7 +22,7 @@ export interface InheritedDescriptors {
 export interface InsideNetwork {
   readonly httpProxy: string | null;
   readonly socksProxy: string | null;
-  readonly bridges: readonly { readonly listen: string; readonly connect: string }[];
+  readonly bridges: readonly { readonly listen: string; readonly connect: string; readonly acknowledge?: true }[];
 }
 
 export interface InsideRequest {
@@ -61,9 +61,9 @@ export function insidePlan(request: InsideRequest): Json {
     capabilities: "drop",
     httpProxy: network.httpProxy,
     socksProxy: network.socksProxy,
-    bridges: network.bridges.map(({ listen, connect }) => ({ listen, connect })),
+    bridges: network.bridges.map((bridge) => ({ ...bridge })),
     ...(isRestricted ? landlockRules(request, abi) : { landlock: "off" }),
-    seccomp: request.seccomp === "off" ? "off" : "default",
+    seccomp: request.seccomp === "off" ? "off" : "strict",
     init: true,
     verify: request.verify,
     launcher: { ...inherited, blockedSignals: request.blockedSignals },

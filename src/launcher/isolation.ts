@@ -187,9 +187,10 @@ function kernelGone({ isolation, landlockAbi, seccomp }: IsolationRequest): Map<
   return gone;
 }
 
+/** An older Landlock is less of a second wall behind the mounts: reported, not refused. */
 function refuseRequired(isolation: IsolationPolicy, gone: ReadonlyMap<IsolationLayer, Gone>): void {
   for (const [layer, { state, says, why, remedies }] of gone) {
-    if (isolation[layer] !== "required") continue;
+    if (isolation[layer] !== "required" || (layer === "landlock" && state === "weaker")) continue;
     const what = state === "missing" ? "cannot be had" : "can only be had in part";
     throw new FenceError("FENCE_ISOLATION", `isolation layer ${layer} is required and ${what}: ${why}`, {
       step,

@@ -7,25 +7,21 @@
  * Source:   docs/launch.md
  */
 import { asFenceError, bug, FenceError } from "../base/errors.ts";
-import type { SandboxPath } from "../base/paths.ts";
-import type { Address } from "../bridge/address.ts";
-import { loadPolicy } from "../config/load.ts";
 import { mountArgs } from "../plan/bwrap-argv.ts";
-import { planMounts } from "../plan/mount-plan.ts";
 import type { MountPlan } from "../plan/mounts.ts";
-import { namespaceArgs, wantedNamespaces } from "../plan/namespaces.ts";
-import type { Policy } from "../plan/policy.ts";
 import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
-import type { Front, SandboxEnd } from "../sys/front.ts";
-import { hostView } from "../sys/host-view.ts";
+import { type Front, type SandboxEnd, signalName } from "../sys/front.ts";
 import type { Messages } from "../sys/messages.ts";
-import { readSettingsFile } from "../sys/settings-files.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
+import { explainBwrapFailure } from "./bwrap-failure.ts";
+import { type Decision, decide, decideMounts } from "./decision.ts";
 import { HostBridges } from "./host-bridges.ts";
 import { InsideEvents } from "./inside-events.ts";
 import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
-import { programArguments, programEnvironment, shellPath } from "./program.ts";
+import { MountPoints } from "./left-behind.ts";
+import { prepare } from "./prepare.ts";
+import { shellPath } from "./program.ts";
 import { LaunchReport } from "./report.ts";
 import type { LaunchRequest } from "./request.ts";
 import { RuntimeDirectory, sweepRuntimeDirectories } from "./runtime-directory.ts";
@@ -60,16 +56,16 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   using resources = new DisposableStack();
   const { addon, front, messages } = context;
   const around = surroundings();
-  const { policy } = loadPolicy({ read: readSettingsFile, uid: around.uid }, { ...request.policy, ...around });
-  const bridges = await openBridges(addon, request, policy, around, resources);
-  const mounts = planMounts(policy, { ...around, bridgeSockets: bridges?.sockets ?? [] }, hostView());
-
+  const decision = await decide(addon, request, around);
+  const bridges = await openBridges(addon, decision, around, resources);
+  const mounts = decideMounts(decision, around, bridges?.sockets ?? []);
+  resources.adopt(new MountPoints(addon, mounts.leftBehind, around.uid), (points) => points.release());
   const inside = new InsideEvents({
-    ready: ({ isolation = null }) => report.ready({ isolation, published: publishedPorts(bridges) }),
+    ready: (event) => report.ready(readyReport(decision, mounts, bridges, event["isolation"] ?? null)),
     verified: (checks) => report.verified(checks),
     crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
   });
-  const sandbox = await startSandbox(context, { request, policy, around, bridges, mounts, inside });
+  const sandbox = await startSandbox(context, { request, decision, bridges, mounts, inside });
   bridges?.handedOver();
   bridges?.serve();
   sweepRuntimeDirectories(addon, around);
@@ -78,57 +74,84 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   await bridges?.drain();
   const said = await sandbox.messages;
   await sandbox.reported;
-  refuseFailure(end, inside, said, request);
+  refuseFailure({ end, inside, said, request, decision });
   report.ended(end, bridgeStatistics(bridges));
   messages.write(said);
 }
 
-interface Decided {
+async function openBridges(
+  addon: Addon,
+  decision: Decision,
+  around: Surroundings,
+  resources: DisposableStack,
+): Promise<HostBridges | null> {
+  if (decision.bridges === null) return null;
+  const directory = resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
+  const open = await HostBridges.open(addon, decision.bridges, directory, { uid: around.uid });
+  return resources.adopt(open, (bridges) => bridges.close());
+}
+
+interface Parts {
   readonly request: LaunchRequest;
-  readonly policy: Policy;
-  readonly around: Surroundings;
+  readonly decision: Decision;
   readonly bridges: HostBridges | null;
   readonly mounts: MountPlan;
   readonly inside: InsideEvents;
 }
 
-async function startSandbox({ addon, waiting, messages }: LaunchContext, decided: Decided): Promise<Sandbox> {
-  const { request, policy, around, bridges, mounts, inside } = decided;
-  const argv = programArguments(request.program);
-  const environment = programEnvironment(request.environment);
+/** Everything that the sandbox inherits is given to it, then it starts. */
+async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: Parts): Promise<Sandbox> {
+  const { request, decision, bridges, mounts, inside } = parts;
+  const { policy, isolation } = decision;
   const sandbox = new Sandbox(addon, waiting, messages.descriptor);
-  const namespaces = wantedNamespaces(policy.isolation, hasHostNetwork(policy));
-  const mountArguments = mounts.mounts.flatMap(({ step }) =>
-    mountArgs(step, () => sandbox.giveBytes(Buffer.alloc(0), "an empty file")),
-  );
-  const argsFd = sandbox.giveBytes(
-    nulTerminated([...namespaceArgs(namespaces, policy.forceNewSession), ...mountArguments]),
-    "bubblewrap's arguments",
-  );
+  const args = [...isolation.bwrapArgs, ...mountArguments(addon, sandbox, mounts, isolation.procArgs)];
+  const argsFd = sandbox.giveBytes(nulTerminated(args), "bubblewrap's arguments");
   const plan = insidePlan({
-    argv,
-    environment,
-    directory: request.directory ?? around.directory,
+    argv: decision.argv,
+    environment: decision.environment,
+    directory: decision.directory,
     grants: mounts.grants,
     unixSockets: mounts.allowedSockets,
     connectTcp: null,
     network: insideNetwork(bridges, mounts, sandbox),
-    landlock: policy.isolation.landlock,
+    landlock: isolation.landlock,
     landlockAbi: Math.max(0, addon.landlockAbi()),
-    seccomp: policy.isolation.seccomp,
+    seccomp: isolation.seccomp === "off" ? "off" : policy.isolation.seccomp,
     verify: request.verify,
     inherited: sandbox.inherited,
     blockedSignals: sandbox.blockedSignals(),
   });
   sandbox.onReport((line) => inside.take(line));
   messages.leaveStdio(addon, waiting.pidfd);
-  await sandbox.start(bubblewrap(argsFd), plan);
+  await sandbox.start(bubblewrap(decision.bwrap.path, argsFd), plan);
   return sandbox;
 }
 
-function bubblewrap(argsFd: number): SandboxMaker {
+function mountArguments(
+  addon: Addon,
+  sandbox: Sandbox,
+  { mounts }: MountPlan,
+  procArgs: readonly string[],
+): readonly string[] {
+  const prepared = prepare({ mounts, leftBehind: [] }, addon);
+  try {
+    const descriptors = new Map(prepared.files.map(({ step, descriptor }) => [step, sandbox.give(descriptor)]));
+    return mounts.flatMap(({ step }) => {
+      if (step.kind === "proc") return procArgs;
+      return mountArgs(step, (file) => descriptors.get(file) ?? unprepared());
+    });
+  } finally {
+    prepared.close();
+  }
+}
+
+function unprepared(): never {
+  throw bug("a mount was not prepared");
+}
+
+function bubblewrap(path: string, argsFd: number): SandboxMaker {
   return {
-    path: "/usr/bin/bwrap",
+    path,
     argv: (planFd, statusFd) => [
       ...["bwrap", "--args", String(argsFd), "--", bootstrapPath],
       ...["bootstrap", "--plan-fd", String(planFd), "--status-fd", String(statusFd)],
@@ -136,50 +159,24 @@ function bubblewrap(argsFd: number): SandboxMaker {
   };
 }
 
-async function openBridges(
-  addon: Addon,
-  request: LaunchRequest,
-  { network }: Policy,
-  around: Surroundings,
-  resources: DisposableStack,
-): Promise<HostBridges | null> {
-  const ports = network.allowLocalOutbound ? network.allowLocalOutboundPorts : [];
-  const wanted = {
-    httpProxy: request.httpProxy ?? loopbackPort(network.httpProxyPort),
-    socksProxy: request.socksProxy ?? loopbackPort(network.socksProxyPort),
-    localPorts: ports,
-    publish: request.publish,
-  };
-  const isNeeded = wanted.httpProxy !== null || wanted.socksProxy !== null || ports.length + wanted.publish.length > 0;
-  if (!isNeeded) return null;
-  const directory = resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
-  return resources.adopt(await HostBridges.open(addon, wanted, directory, { uid: around.uid }), (open) => open.close());
-}
-
-function loopbackPort(port: number | null): Address | null {
-  return port === null ? null : { kind: "tcp", host: "127.0.0.1", port };
-}
-
 function insideNetwork(bridges: HostBridges | null, mounts: MountPlan, sandbox: Sandbox): InsideNetwork {
   if (bridges === null) return { httpProxy: null, socksProxy: null, bridges: [] };
   const places = new Map(bridges.sockets.map(({ name }, i) => [name, mounts.bridgeSockets[i]]));
   return bridges.plan({
-    socket(name): SandboxPath {
-      const place = places.get(name);
-      if (place === undefined) throw bug(`the socket ${name} is not mounted`);
-      return place;
-    },
+    socket: (name) => places.get(name) ?? unprepared(),
     descriptors: bridges.handed.map(({ fd }) => sandbox.give(fd)),
   });
 }
 
-/** Whether the policy grants the host's network itself. */
-function hasHostNetwork({ network }: Policy): boolean {
-  return network.allowedDomains.includes("*");
-}
-
-function publishedPorts(bridges: HostBridges | null): Json {
-  return (bridges?.published ?? []).map(({ host, hostPort, port }) => ({ host, hostPort, port }));
+/** What a caller may rely on: from here on it holds. */
+function readyReport({ isolation, notes }: Decision, mounts: MountPlan, bridges: HostBridges | null, inside: Json) {
+  const published = (bridges?.published ?? []).map(({ host, hostPort, port }) => ({ host, hostPort, port }));
+  return {
+    isolation: { ...isolation.effective } as unknown as Json,
+    inside,
+    published,
+    notes: [...notes, ...mounts.notes].map(({ where, says }) => ({ where, says })),
+  };
 }
 
 function bridgeStatistics(bridges: HostBridges | null): Json {
@@ -190,14 +187,22 @@ function nulTerminated(values: readonly string[]): Buffer {
   return Buffer.from(values.map((value) => `${value}\0`).join(""));
 }
 
+interface Ending {
+  readonly end: SandboxEnd;
+  readonly inside: InsideEvents;
+  /** What bubblewrap and the bootstrap wrote. */
+  readonly said: string;
+  readonly request: LaunchRequest;
+  readonly decision: Decision;
+}
+
 /** Throws what kept the program from starting; nothing when it was started, or the user ended the start. */
-function refuseFailure(end: SandboxEnd, inside: InsideEvents, said: string, { program }: LaunchRequest): void {
+function refuseFailure({ end, inside, said, request, decision }: Ending): void {
   const { failure, wasReady } = inside;
-  if (failure !== null) throw program.kind === "shell" ? withShellHint(failure) : failure;
+  if (failure !== null) throw request.program.kind === "shell" ? withShellHint(failure) : failure;
   if (wasReady || (end.ofProgram && end.signal !== null)) return;
-  throw new FenceError("FENCE_BWRAP", `bubblewrap ended with ${end.exit ?? end.signal}: ${said.trim()}`, {
-    step: "start-sandbox",
-  });
+  const signal = end.signal === null ? null : signalName(end.signal);
+  throw explainBwrapFailure({ stderr: said, signal }, decision.isolationDoors.ground());
 }
 
 function withShellHint(failure: FenceError): FenceError {

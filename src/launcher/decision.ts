@@ -1,0 +1,103 @@
+/**
+ * Everything about a sandbox that is decided before anything of it is made.
+ *
+ * Runs:     host.
+ * Promises: reads, and asks; changes nothing on the host. `--dry-run` shows what a run would use.
+ * Source:   docs/launch.md
+ */
+import type { Address } from "../bridge/address.ts";
+import { loadPolicy } from "../config/load.ts";
+import { refuseDeniedCommand } from "../plan/denied-commands.ts";
+import { planMounts } from "../plan/mount-plan.ts";
+import type { HostFacts, MountPlan, PlanNote } from "../plan/mounts.ts";
+import { namespaceLayers } from "../plan/namespaces.ts";
+import type { Policy } from "../plan/policy.ts";
+import type { Addon } from "../sys/addon.ts";
+import { runChild } from "../sys/child.ts";
+import { hostFiles } from "../sys/host-files.ts";
+import { hostView } from "../sys/host-view.ts";
+import type { Variables } from "../sys/original-environment.ts";
+import { readSettingsFile } from "../sys/settings-files.ts";
+import type { HostBridgeRequest } from "./bridge-ends.ts";
+import { type BwrapFile, locateBwrap } from "./bwrap.ts";
+import { hasSeccomp, readGround } from "./capabilities-ground.ts";
+import { decideIsolation, type IsolationDecision, type IsolationDoors, preflight } from "./isolation.ts";
+import { programArguments, programEnvironment } from "./program.ts";
+import type { LaunchRequest } from "./request.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+export interface Decision {
+  readonly policy: Policy;
+  readonly notes: readonly PlanNote[];
+  readonly argv: readonly string[];
+  readonly environment: Variables;
+  /** The program's working directory. */
+  readonly directory: string;
+  /** null: there is nothing to bridge. */
+  readonly bridges: HostBridgeRequest | null;
+  readonly bwrap: BwrapFile;
+  readonly isolation: IsolationDecision;
+  readonly isolationDoors: IsolationDoors;
+}
+
+/** Throws FENCE_CONFIG, FENCE_COMMAND, FENCE_USAGE, FENCE_BWRAP, FENCE_ISOLATION. */
+export async function decide(addon: Addon, request: LaunchRequest, around: Surroundings): Promise<Decision> {
+  const doors = { read: readSettingsFile, uid: around.uid };
+  const { policy, notes } = loadPolicy(doors, { ...request.policy, ...around });
+  const { program } = request;
+  refuseDeniedCommand(policy.command, program.kind === "shell" ? program.command : program.argv);
+  const bwrap = locateBwrap(around.environment["PATH"], hostFiles);
+  const isolationDoors: IsolationDoors = {
+    run: runChild,
+    ground: () => ({ ...readGround(hostFiles, around.environment), setUserId: bwrap.setUserId }),
+  };
+  const wanted = {
+    isolation: policy.isolation,
+    hostNetwork: hasHostNetwork(policy),
+    newSession: policy.forceNewSession,
+    landlockAbi: addon.landlockAbi(),
+    seccomp: hasSeccomp(hostFiles),
+  };
+  // Where less is acceptable it must be known before the start what there is; else the start itself finds out.
+  const mayBeLess = namespaceLayers.some((layer) => policy.isolation[layer] === "best-effort");
+  return {
+    policy,
+    notes,
+    argv: programArguments(program),
+    environment: programEnvironment(request.environment),
+    directory: request.directory ?? around.directory,
+    bridges: bridgesOf(request, policy),
+    bwrap,
+    isolation: mayBeLess ? await preflight(wanted, bwrap, isolationDoors) : decideIsolation(wanted),
+    isolationDoors,
+  };
+}
+
+/** Throws FENCE_MOUNTS. */
+export function decideMounts(
+  { policy }: Decision,
+  around: Surroundings,
+  bridgeSockets: HostFacts["bridgeSockets"],
+): MountPlan {
+  return planMounts(policy, { ...around, bridgeSockets }, hostView());
+}
+
+/** Whether the policy grants the host's network itself. */
+function hasHostNetwork({ network }: Policy): boolean {
+  return network.allowedDomains.includes("*");
+}
+
+function bridgesOf(request: LaunchRequest, { network }: Policy): HostBridgeRequest | null {
+  const wanted = {
+    httpProxy: request.httpProxy ?? loopback(network.httpProxyPort),
+    socksProxy: request.socksProxy ?? loopback(network.socksProxyPort),
+    localPorts: network.allowLocalOutbound ? network.allowLocalOutboundPorts : [],
+    publish: request.publish,
+  };
+  const hasProxy = wanted.httpProxy !== null || wanted.socksProxy !== null;
+  return hasProxy || wanted.localPorts.length + wanted.publish.length > 0 ? wanted : null;
+}
+
+function loopback(port: number | null): Address | null {
+  return port === null ? null : { kind: "tcp", host: "127.0.0.1", port };
+}
