@@ -22,13 +22,16 @@ build_packages="
 "
 test_packages="
 	crun=crun
+	fish=fish
 	git=git
+	groff-base=groff
 	iproute2=ip
 	libcap2-bin=/sbin/setcap
 	nix-bin=nix-build
 	socat=socat
 	strace=strace
 	util-linux=setpriv
+	zsh=zsh
 "
 
 # Whether a command, an absolute path or a shared library is there.

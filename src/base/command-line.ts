@@ -13,6 +13,18 @@ import { quoted } from "./quote.ts";
 /** "once" and "many" take a value. */
 export type OptionKind = "flag" | "once" | "many";
 
+/** What completes a value: names of files or directories, or these words. */
+export type ValueWords = "files" | "directories" | readonly string[];
+
+/** What manuals and completions say of an option. */
+export interface OptionText {
+  /** What stands for the value: `FILE`; empty for a flag. */
+  readonly value: string;
+  /** A phrase, without a full stop. */
+  readonly says: string;
+  readonly words?: ValueWords;
+}
+
 /** The options of one command. */
 export interface OptionTable<N extends string> {
   /** A name of N that is absent is no option of this command. */
@@ -21,6 +33,7 @@ export interface OptionTable<N extends string> {
   readonly short: Readonly<Record<string, N>>;
   /** Words of other tools, with what to write here instead. */
   readonly elsewhere: Readonly<Record<string, string>>;
+  readonly texts: Readonly<Partial<Record<N, OptionText>>>;
 }
 
 interface GivenOption<N extends string> {

@@ -43,6 +43,6 @@ const optionKinds = {
 
 export type OptionName = keyof typeof optionKinds;
 
-export const bootstrapOptions: OptionTable<OptionName> = { kinds: optionKinds, short: {}, elsewhere: {} };
+export const bootstrapOptions: OptionTable<OptionName> = { kinds: optionKinds, short: {}, elsewhere: {}, texts: {} };
 
 export const optionNames = namesOf(bootstrapOptions);

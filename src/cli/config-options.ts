@@ -5,10 +5,11 @@
  * Promises: an unknown word or a contradiction is FENCE_USAGE and names the culprit.
  * Source:   docs/configuration.md
  */
-import { type OptionTable, splitCommandLine } from "../base/command-line.ts";
+import { type OptionTable, type OptionText, splitCommandLine } from "../base/command-line.ts";
 import { FenceError } from "../base/errors.ts";
 import { wordHint } from "../base/nearest-word.ts";
 import { quoted } from "../base/quote.ts";
+import { templateNames } from "../config/templates.ts";
 
 export const configWords = ["show", "init", "schema", "templates"] as const;
 export type ConfigWord = (typeof configWords)[number];
@@ -18,6 +19,13 @@ type ConfigOption = "settings" | "template" | "user" | "json" | "help";
 const help = { help: "flag" } as const;
 const shortHelp = { h: "help" } as const;
 const template = { template: "once" } as const;
+const texts: Readonly<Record<ConfigOption, OptionText>> = {
+  settings: { value: "FILE", says: "read this settings file instead of the one that is found", words: "files" },
+  template: { value: "NAME", says: "show this template, or build upon it", words: templateNames },
+  user: { value: "", says: "write the user's own file instead of one here" },
+  json: { value: "", says: "print one JSON object" },
+  help: { value: "", says: "explain fence config" },
+};
 
 /** What each word takes. */
 export const configOptions = {
@@ -25,10 +33,11 @@ export const configOptions = {
     kinds: { settings: "once", ...template, json: "flag", ...help },
     short: { s: "settings", t: "template", ...shortHelp },
     elsewhere: {},
+    texts,
   },
-  init: { kinds: { ...template, user: "flag", ...help }, short: { t: "template", ...shortHelp }, elsewhere: {} },
-  schema: { kinds: help, short: shortHelp, elsewhere: {} },
-  templates: { kinds: help, short: shortHelp, elsewhere: {} },
+  init: { kinds: { ...template, user: "flag", ...help }, short: { t: "template", ...shortHelp }, elsewhere: {}, texts },
+  schema: { kinds: help, short: shortHelp, elsewhere: {}, texts },
+  templates: { kinds: help, short: shortHelp, elsewhere: {}, texts },
 } as const satisfies Record<ConfigWord, OptionTable<ConfigOption>>;
 
 export type ConfigCommand =

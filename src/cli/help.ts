@@ -8,13 +8,87 @@
 export const generalHelp = `fence: run a program with exactly the files and network it was granted
 
 Usage:
+  fence [run] [OPTION]... [--] PROGRAM [ARG]...
+      run PROGRAM in a sandbox; fence -- config runs a program called config
+  fence config show|init|schema|templates
+      what the sandbox may do, and who said so
+  fence check [--json]
+      what this host can isolate, and what is missing
   fence bootstrap [OPTION]... [--] PROGRAM [ARG]...
       set the sandbox up from the inside, then become PROGRAM
   fence bridge [--debug] LISTEN=CONNECT...
       relay connections in the foreground
+  fence completion bash|zsh|fish
+      complete these words in a shell
   fence --version | --help
 
-Each command explains itself: fence bootstrap --help
+Each command explains itself: fence run --help
+`;
+
+export const runHelp = `Usage: fence [run] [OPTION]... [--] PROGRAM [ARG]...
+       fence [run] [OPTION]... -c COMMAND
+
+Runs PROGRAM in a sandbox: no network but what is allowed, files read-only but
+where it may write. What it may do says the nearest fence.json or fence.jsonc
+here or above, else ~/.config/fence/fence.json; see fence config --help.
+
+Settings:
+  -s, --settings FILE      this file instead
+  -t, --template NAME      a template instead: fence config templates
+For this run, beside the settings (all repeatable):
+  --allow-read PATH        read, list and execute
+  --allow-execute PATH     execute, without listing its directory
+  --allow-write PATH       write, and read and execute
+  --deny-read PATH  --deny-write PATH
+  --mask PATH              an empty file or directory in its place
+  --allow-domain HOST  --deny-domain HOST
+                           example.com or *.example.com
+  --local-port PORT        a port of the host's loopback
+  -p, --publish [ADDR:][HOSTPORT:]PORT
+                           a port of the sandbox, for the host (at 127.0.0.1)
+Network:
+  --http-proxy ADDR  --socks-proxy ADDR
+                           these instead of fence's own proxies: tcp:HOST:PORT,
+                           unix:PATH, http://HOST:PORT, socks5://HOST:PORT
+Environment and directory:
+  --env NAME=VALUE  --unset-env NAME  --clear-env  --chdir DIR
+Isolation:
+  --isolation strict|best-effort
+                           when a layer cannot be had (default: strict)
+  --backend bwrap|landlock landlock: without namespaces (default: bwrap)
+  --force-new-session      a session of its own: no Ctrl-C, no job control
+  --no-fast-path           set up from the inside, with relays
+  --verify                 try the restrictions before PROGRAM starts
+Other:
+  -c, --command COMMAND    for the sandbox's own shell, instead of PROGRAM
+  --dry-run [--json]       say what would be done, and do nothing
+  --linux-features [--json]
+                           what fence check prints
+  --status-fd N            report as JSON lines on this descriptor
+  -m, --monitor            say what was denied
+  -d, --debug              say what is done
+  --fence-log-file FILE    both go there instead of standard error
+  -h, --help
+
+Exit status: PROGRAM's own, or 128+n after signal n; 125 fence failed,
+126 PROGRAM cannot run, 127 PROGRAM not found.
+`;
+
+export const checkHelp = `Usage: fence check [--json]
+
+Tries what a sandbox needs on this host, one by one, and says what each is for
+and what to do where it is missing. Nothing is changed.
+
+  --json  one JSON object instead of the table
+`;
+
+export const completionHelp = `Usage: fence completion bash|zsh|fish
+
+Prints what completes fence's words in that shell:
+
+  bash  fence completion bash > ~/.local/share/bash-completion/completions/fence
+  zsh   fence completion zsh > DIR/_fence, with DIR in fpath
+  fish  fence completion fish > ~/.config/fish/completions/fence.fish
 `;
 
 export const bridgeHelp = `Usage: fence bridge [--debug] LISTEN=CONNECT...

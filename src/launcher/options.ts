@@ -31,12 +31,9 @@ import type {
   PublishedPort,
   RunCommand,
 } from "./request.ts";
-import { type RunOption, runOptions } from "./run-options.ts";
+import { backends, isolationWords, type RunOption, runOptions } from "./run-options.ts";
 
 type GivenOptions = Given<RunOption>;
-
-const isolationWords = ["strict", "best-effort"] as const;
-const backends = ["bwrap", "landlock"] as const;
 
 /** `args` are what follows `run`, or all words of a plain `fence`. */
 export function parseRun(args: readonly string[]): RunCommand {

@@ -1,7 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { schemaText, withTables } from "../../../build/settings-tables.ts";
+import { schemaText, withTables } from "../../../build/reference.ts";
 import { FenceError } from "../../../src/base/errors.ts";
 import { parseJsonc } from "../../../src/config/jsonc.ts";
 import { commandKeys, generalKeys, networkKeys, settingsJsonSchema, settingsSchema } from "../../../src/config/keys.ts";

@@ -1,19 +1,32 @@
 /**
- * Makes docs/fence.schema.json and the tables of docs/configuration.md from what reads settings.
+ * Makes docs/fence.schema.json, docs/fence.1 and the tables of docs/configuration.md and docs/run.md from what reads
+ * settings and options.
  *
  * Runs:     on the build machine (npm run schema); a test fails when the files are not the present ones.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { generalKeys, keyGroups, type MergeRule, settingsJsonSchema } from "../src/config/keys.ts";
 import { templateNames, templates } from "../src/config/templates.ts";
+import { runOptions } from "../src/launcher/run-options.ts";
 import type { Json, JsonSchema } from "../src/plan/schema.ts";
+import { manual, shownOptions } from "./manual.ts";
 import { root } from "./paths.ts";
 
 export const schemaText = `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`;
 
-/** The text with each table between its two comments replaced by the present one. */
+/** docs/configuration.md with the present tables. */
 export function withTables(text: string): string {
-  return Object.entries(tables()).reduce((before, [name, table]) => {
+  return replaced(text, tables());
+}
+
+/** docs/run.md with the present table. */
+export function withRunTable(text: string): string {
+  return replaced(text, { options: optionTable() });
+}
+
+/** The text with each table between its two comments replaced. */
+function replaced(text: string, by: Readonly<Record<string, string>>): string {
+  return Object.entries(by).reduce((before, [name, table]) => {
     const [start, end] = [`<!-- table of ${name}, made by npm run schema -->`, "<!-- end of the table -->"];
     const from = before.indexOf(start);
     const to = before.indexOf(end, from);
@@ -39,6 +52,14 @@ interface Key {
     readonly absent: { readonly kind: string; readonly value?: Json };
   };
   readonly merge: MergeRule;
+}
+
+function optionTable(): string {
+  const rows = shownOptions(runOptions).map(({ words, value, says, isMany }) => {
+    const shown = `${words.join(", ")} ${value}`.trimEnd().replaceAll("|", "\\|");
+    return row([`\`${shown}\``, `${says.replaceAll("*", "\\*")}${isMany ? "; repeatable" : ""}`]);
+  });
+  return `${row(["option", "meaning"])}${row(["---", "---"])}${rows.join("")}`;
 }
 
 const mergeWords: Readonly<Record<MergeRule, string>> = {
@@ -81,7 +102,12 @@ function typeWords(schema: JsonSchema): string {
 }
 
 if (import.meta.main) {
-  const path = `${root}/docs/configuration.md`;
-  writeFileSync(`${root}/docs/fence.schema.json`, schemaText);
-  writeFileSync(path, withTables(readFileSync(path, "utf8")));
+  const update = (name: string, make: (before: string) => string) => {
+    const path = `${root}/docs/${name}`;
+    writeFileSync(path, make(readFileSync(path, { encoding: "utf8", flag: "a+" })));
+  };
+  update("fence.schema.json", () => schemaText);
+  update("configuration.md", withTables);
+  update("run.md", withRunTable);
+  update("fence.1", () => manual);
 }
