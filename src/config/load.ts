@@ -40,7 +40,7 @@ export function loadPolicy(doors: SettingsDoors, asked: Asked & Surroundings): L
   const layers = layersOf(doors, asked, asked);
   const policy = settled(layers, asked);
   return {
-    policy: withProtectedSettings(policy, layers, asked),
+    policy: withProtectedSettings(doors, policy, layers, asked),
     notes: notesOf(layers, policy),
     sources: layers.map(({ source }) => source),
     origins: originsOf(layers),
@@ -131,11 +131,18 @@ function decoys(given: readonly Decoy[], places: Places): readonly Decoy[] {
   throw new FenceError("FENCE_CONFIG", `filesystem.decoys must name each file once, got ${quoted(twice.path)} twice`);
 }
 
-/** Else the program could give the next one more rights: a template may let it write to all of ~/.config. */
-function withProtectedSettings(policy: Policy, layers: readonly Layer[], around: Surroundings): Policy {
-  const files = layers.flatMap(({ source }) => (source.kind === "file" ? [literally(source.path)] : []));
+/** Else the program could give the next one more rights. */
+function withProtectedSettings(
+  doors: SettingsDoors,
+  policy: Policy,
+  layers: readonly Layer[],
+  around: Surroundings,
+): Policy {
+  const files = layers.flatMap(({ source }) => (source.kind === "file" ? [source.path] : []));
   const directory = userDirectory(around.home, around.environment);
-  const own = [...files, ...(directory === null ? [] : [literally(directory)])];
+  // What is not there cannot be mounted read-only: planning looks after who could make it.
+  const own = directory !== null && doors.read(directory, 0).kind !== "absent" ? [directory] : [];
   const { filesystem: said } = policy;
-  return { ...policy, filesystem: { ...said, denyWrite: each([...said.denyWrite, ...own]) } };
+  const denyWrite = each([...said.denyWrite, ...[...files, ...own].map(literally)]);
+  return { ...policy, filesystem: { ...said, denyWrite } };
 }

@@ -114,34 +114,50 @@ const telemetryHosts = [
   "*.crashlytics.com",
 ];
 
-/** Where agents and package managers keep what they need to go on. */
+/**
+ * Where agents keep what they need to go on. Not all of ~/.config and ~/.local/share: there are files of shells and desktops
+ * that run what they hold.
+ */
 const agentPlaces = [
   "~/.amp",
   "~/.claude",
   "~/.claude*",
   "~/.codex",
+  "~/.config/amp",
+  "~/.config/crush",
+  "~/.config/cursor",
+  "~/.config/github-copilot",
+  "~/.config/goose",
+  "~/.config/opencode",
   "~/.copilot",
   "~/.cursor",
   "~/.factory",
   "~/.gemini",
   "~/.kiro",
+  "~/.local/share/amp",
+  "~/.local/share/crush",
+  "~/.local/share/goose",
+  "~/.local/share/opencode",
+  "~/.local/state/opencode",
   "~/.opencode",
   "~/.pi",
 ];
 const cachePlaces = [
-  "~/.bun",
+  "~/.bun/install/cache",
   "~/.cache",
   "~/.cargo/.package-cache",
   "~/.cargo/git",
   "~/.cargo/registry",
-  "~/.config",
-  "~/.local/share",
-  "~/.local/state",
+  "~/.local/share/pnpm/store",
+  "~/.local/share/uv",
   "~/.npm/_cacache",
   "~/.npm/_npx",
   "~/.zcompdump*",
 ];
-const keyFiles = ["**/.env", "**/.env.*", "**/*.key", "**/*.pem", "**/*.p12", "**/*.pfx"];
+/** Not `**`: a tree of any size is to be planned in no time. Each a pattern: nothing needs to be there. */
+const keyDirectories = ["", "*/", "apps/*/", "packages/*/", "services/*/"];
+const keyNames = ["*.env", ".env.*", "*.key", "*.pem", "*.p12", "*.pfx"];
+const keyFiles = keyDirectories.flatMap((directory) => keyNames.map((name) => `${directory}${name}`));
 const credentials = [
   "~/.ssh/id_*",
   "~/.ssh/config",

@@ -162,11 +162,20 @@ describe("templates", () => {
 
   test("code reads no keys, and code-strict reads less", () => {
     const { filesystem } = load({}, { template: "code-strict" }).policy;
+    expect(filesystem.allowWrite).not.toContain("/home/user/.config");
     expect(filesystem.denyRead).toContain("/home/user/.aws");
     expect(filesystem.defaultDenyRead).toBe(true);
     expect(load({}, { template: "code" }).policy.filesystem.defaultDenyRead).toBe(false);
     expect(load({}, { template: "code-relaxed" }).policy.network.allowedDomains).toContain("*");
   });
+});
+
+test.for(templateNames)("%s has no pattern that would walk a tree", (template) => {
+  const { filesystem } = load({}, { template }).policy;
+  const patterns = Object.values(filesystem)
+    .filter((value) => Array.isArray(value))
+    .flat();
+  expect(patterns.filter((path) => typeof path === "string" && path.includes("**"))).toEqual([]);
 });
 
 describe("the file of fence config init", () => {

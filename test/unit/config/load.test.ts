@@ -40,7 +40,7 @@ test("without settings everything is denied that can be, and all layers are requ
       allowExecute: [],
       denyRead: [],
       allowWrite: [],
-      denyWrite: ["/home/user/.config/fence"],
+      denyWrite: [],
       allowGitConfig: false,
       mask: [],
       decoys: [],
@@ -406,12 +406,15 @@ describe("paths", () => {
   });
 });
 
-test("the settings that were read, and the user's own, cannot be written from inside", () => {
-  const { policy } = load({
+test("the settings that were read cannot be written from inside, and the user's own cannot where they are", () => {
+  const own = "/home/user/.config/fence";
+  const tree: Tree = {
     [project]: { extends: "./b.json", filesystem: { allowWrite: ["/"] } },
     "/work/project/b.json": {},
-  });
-  expect(policy.filesystem.denyWrite).toEqual(["/work/project/b.json", project, "/home/user/.config/fence"]);
+  };
+  const denied = (more: Tree) => load({ ...tree, ...more }).policy.filesystem.denyWrite;
+  expect(denied({})).toEqual(["/work/project/b.json", project]);
+  expect(denied({ [own]: { kind: "other", is: "a directory" } })).toEqual(["/work/project/b.json", project, own]);
 });
 
 describe("notes", () => {
