@@ -67,6 +67,15 @@ describe("narrower and later", () => {
     expect(look("/etc/resolv.conf")).toBeNull();
   });
 
+  test("what is readable again in what is denied does not become writable by default", () => {
+    const { look } = planned(
+      { "/home/u/.npm/_logs/x": "" },
+      { filesystem: { denyRead: ["/home/u"], allowRead: ["/home/u/.npm"] } },
+    );
+    expect(look("/home/u/.npm/_logs/x")).toMatchObject({ isWritable: false });
+    expect(planned({ "/home/u/.npm/_logs/x": "" }).look("/home/u/.npm/_logs/x")).toMatchObject({ isWritable: true });
+  });
+
   test("strictDenyRead shows no version managers", () => {
     const parts = (strictDenyRead: boolean) => ({
       filesystem: { defaultDenyRead: true, strictDenyRead, allowRead: [work] },

@@ -1,0 +1,58 @@
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { hostView, parseMounts } from "../../src/sys/host-view.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "view-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("tells what is at a path, without following it", async () => {
+  const at = (name: string) => join(folder, name);
+  mkdirSync(at("d"));
+  writeFileSync(at("f"), "text");
+  linkSync(at("f"), at("h"));
+  symlinkSync("f", at("l"));
+  chmodSync(at("d"), 0o750);
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(at("s"), resolve));
+  const view = hostView();
+  expect(view.entry(at("l"))).toEqual({ type: "symlink", target: "f" });
+  expect(view.entry(at("d"))).toMatchObject({ type: "directory", mode: 0o750, uid: process.getuid?.() });
+  const [file, link] = [view.entry(at("f")), view.entry(at("h"))];
+  expect(file).toMatchObject({ type: "file", links: 2 });
+  expect(link).toEqual(file);
+  expect(view.entry(at("s"))?.type).toBe("socket");
+  expect(view.entry("/dev/null")?.type).toBe("device");
+  expect(view.entry(at("none"))).toBeNull();
+  expect(view.entry(at("f/below"))).toBeNull();
+  const listed = view.list(folder)?.map(({ name, type }) => `${name} ${type}`);
+  expect(listed).toEqual(["d directory", "f file", "h file", "l symlink", "s socket"]);
+  expect(view.list(at("f"))).toBeNull();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test("reads small files and nothing larger, and follows no symlink", () => {
+  writeFileSync(join(folder, "small"), "gitdir: x\n");
+  writeFileSync(join(folder, "large"), "x".repeat(4097));
+  symlinkSync("small", join(folder, "link"));
+  const view = hostView();
+  expect(view.text(join(folder, "small"))).toBe("gitdir: x\n");
+  for (const name of ["large", "link", "none"]) expect(view.text(join(folder, name))).toBeNull();
+});
+
+test("asks the kernel once for each path", () => {
+  const path = join(folder, "later");
+  const view = hostView();
+  expect(view.entry(path)).toBeNull();
+  writeFileSync(path, "");
+  expect(view.entry(path)).toBeNull();
+  expect(hostView().entry(path)?.type).toBe("file");
+});
+
+test("knows the mounts, with spaces in their names", () => {
+  expect(hostView().mounts.some(({ point }) => point === "/")).toBe(true);
+  const line = "36 35 98:0 /mnt\\0401 /mnt\\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n";
+  expect(parseMounts(line)).toEqual([{ device: "98:0", root: "/mnt 1", point: "/mnt 2" }]);
+});

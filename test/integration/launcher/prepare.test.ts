@@ -1,0 +1,143 @@
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import addon from "landlock-napi/addon";
+import { afterEach, expect, test } from "vitest";
+import { hostPath, sandboxPath } from "../../../src/base/paths.ts";
+import { madeSince, prepare } from "../../../src/launcher/prepare.ts";
+import type { MountPlan, MountStep } from "../../../src/plan/mounts.ts";
+import { failure } from "../../kit/errors.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "prepare-"));
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+});
+
+const file = { kind: "empty-file", to: sandboxPath("/etc/shadow") } as const;
+const decoy = { kind: "decoy", to: sandboxPath("/home/u/.netrc"), decoy: "netrc" } as const;
+
+function planOf(
+  steps: readonly MountStep[],
+  leftBehind: readonly string[] = [],
+): Pick<MountPlan, "mounts" | "leftBehind"> {
+  const mounts = steps.map((step) => ({ step, phase: "mask", because: "a test" }) as const);
+  return { mounts, leftBehind: leftBehind.map(hostPath) };
+}
+
+/** Counts what is opened and closed, and fails where a test says so. */
+function doors(failures: { sealedFile?: number } = {}) {
+  const closed: number[] = [];
+  let made = 0;
+  return {
+    closed,
+    sealedFile: (bytes: Buffer) => {
+      made += 1;
+      return made === failures.sealedFile ? -24 : addon.sealedFile(bytes);
+    },
+    closeDescriptor: (descriptor: number) => {
+      closed.push(descriptor);
+      return addon.closeDescriptor(descriptor);
+    },
+  };
+}
+
+test("each prepared step has a descriptor of its own, which is read from its start", () => {
+  const preparation = prepare(planOf([file, { kind: "proc", to: sandboxPath("/proc") }, decoy]), doors());
+  expect(preparation.files.map(({ step }) => step)).toEqual([file, decoy]);
+  const [empty, filled] = preparation.files.map(({ descriptor }) => readFileSync(descriptor, "utf8"));
+  expect(empty).toBe("");
+  expect(filled).toMatch(/^machine github\.com\n/);
+  preparation.close();
+});
+
+test("nobody can change what is prepared", () => {
+  const { files, close } = prepare(planOf([decoy]), doors());
+  expect(() => writeFileSync(`/proc/self/fd/${files[0]?.descriptor}`, "x")).toThrow("EPERM");
+  close();
+});
+
+test("close gives the descriptors back, once", () => {
+  const { files, close } = prepare(planOf([file, decoy]), doors());
+  const descriptors = files.map(({ descriptor }) => descriptor);
+  close();
+  for (const descriptor of descriptors) expect(() => fstatSync(descriptor)).toThrow("EBADF");
+  close();
+});
+
+test("the first failure names step, path, call and errno, keeps the content to itself, and leaves nothing open", () => {
+  const failing = doors({ sealedFile: 2 });
+  const error = failure(() => prepare(planOf([file, decoy]), failing));
+  expect(error).toMatchObject({
+    code: "FENCE_PREPARE",
+    details: { step: "prepare-decoy", path: "/home/u/.netrc", syscall: "memfd_create", errno: "EMFILE" },
+  });
+  expect(error.message).toBe("cannot make the decoy for /home/u/.netrc: memfd_create: EMFILE (too many open files)");
+  expect(JSON.stringify(error)).not.toContain("ghp_");
+  expect(failing.closed.length).toBe(2); // the memory file and what was opened from it
+});
+
+test("a directory is made on the host, and is gone afterwards", () => {
+  const place = join(folder, "fence");
+  const { close } = prepare(planOf([], [place]), doors());
+  expect(existsSync(place)).toBe(true);
+  close();
+  expect(existsSync(place)).toBe(false);
+});
+
+test("of two launchers the last one removes it", () => {
+  const place = join(folder, "fence");
+  const [one, other] = [prepare(planOf([], [place]), doors()), prepare(planOf([], [place]), doors())];
+  one.close();
+  expect(existsSync(place)).toBe(true);
+  other.close();
+  expect(existsSync(place)).toBe(false);
+});
+
+test("what a killed launcher left does not keep it", () => {
+  const place = join(folder, "fence");
+  mkdirSync(join(place, "launcher-4194305-1"), { recursive: true }); // above the largest PID there can be
+  prepare(planOf([], [place]), doors()).close();
+  expect(existsSync(place)).toBe(false);
+});
+
+test("what others keep in it stays", () => {
+  const place = join(folder, "fence");
+  mkdirSync(join(place, "mine"), { recursive: true });
+  prepare(planOf([], [place]), doors()).close();
+  expect(readdirSync(place)).toEqual(["mine"]);
+});
+
+test("a directory that cannot be made is an error that names it, and closes the files", () => {
+  writeFileSync(join(folder, "file"), "");
+  const failing = doors();
+  const error = failure(() => prepare(planOf([file], [join(folder, "file/fence")]), failing));
+  expect(error).toMatchObject({ code: "FENCE_PREPARE", details: { step: "prepare-directory", errno: "ENOTDIR" } });
+  expect(failing.closed.length).toBe(2);
+});
+
+test("what was made while the program ran is found", () => {
+  const made = join(folder, ".bashrc");
+  const paths = [made, join(folder, ".zshrc")].map(hostPath);
+  expect(madeSince(paths)).toEqual([]);
+  writeFileSync(made, "");
+  expect(madeSince(paths)).toEqual([made]);
+});
+
+test("a descriptor is not inherited by what is started", () => {
+  const { files, close } = prepare(planOf([file]), doors());
+  const flags = readFileSync(`/proc/self/fdinfo/${files[0]?.descriptor}`, "utf8");
+  expect(Number.parseInt(/flags:\s*(\d+)/.exec(flags)?.[1] ?? "0", 8) & 0o2000000).not.toBe(0);
+  close();
+  expect(() => closeSync(files[0]?.descriptor ?? -1)).toThrow();
+});
