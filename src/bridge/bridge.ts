@@ -20,6 +20,8 @@ import { encodeAddress, familyOf } from "./sockaddr.ts";
 export interface OpenBridge {
   readonly listener: Listener;
   readonly target: Address;
+  /** What messages and statistics call the target; without it, its address. */
+  readonly targetName?: string;
   /** Tried in turn for a client whose target refuses. */
   readonly alternatives?: readonly Address[];
   /** The target is a bridge that says when it has reached its own target: until then a client may still be refused. */
@@ -51,6 +53,8 @@ export interface BridgeStatistics {
 
 interface Target {
   readonly address: Address;
+  /** In messages. */
+  readonly says: string;
   /** As the kernel reads it. */
   readonly name: Uint8Array;
   /** Its congestion control is for the network that it goes through. */
@@ -77,7 +81,10 @@ export class Bridge implements AcceptorOwner, RelayOwner {
     this.#options = options;
     this.#listener = bridge.listener;
     this.#bridge = bridge;
-    this.#targets = [bridge.target, ...(bridge.alternatives ?? [])].map(targetOf);
+    this.#targets = [
+      targetOf(bridge.target, bridge.targetName),
+      ...(bridge.alternatives ?? []).map((each) => targetOf(each)),
+    ];
     this.targetFamily = familyOf(bridge.target);
     this.#acceptor = new Acceptor(context, bridge.listener.fd, this);
   }
@@ -101,7 +108,7 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   statistics(): BridgeStatistics {
     return {
       listen: formatAddress(this.#listener.address),
-      connect: formatAddress(this.#bridge.target),
+      connect: this.#target(0).says,
       accepted: this.#accepted,
       refused: this.#refused,
       open: this.#relays.size,
@@ -190,7 +197,7 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   }
 
   #failure(at: number, syscall: string, result: number): string {
-    return `cannot connect to ${formatAddress(this.#target(at).address)}: ${describeFailure(syscall, result)}`;
+    return `cannot connect to ${this.#target(at).says}: ${describeFailure(syscall, result)}`;
   }
 
   debug(message: string): void {
@@ -198,7 +205,7 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   }
 }
 
-function targetOf(address: Address): Target {
+function targetOf(address: Address, says = formatAddress(address)): Target {
   const isPaced = address.kind === "tcp" && !isLoopback(address.host);
-  return { address, name: encodeAddress(address), isPaced };
+  return { address, says, name: encodeAddress(address), isPaced };
 }

@@ -5,11 +5,14 @@
  * Promises: every listener is open, or none; no two bridges want the same port, on the host or in the sandbox.
  * Source:   docs/host-bridges.md
  */
-import { FenceError } from "../base/errors.ts";
-import type { Address } from "../bridge/address.ts";
+import { fstatSync } from "node:fs";
+import { bug, FenceError } from "../base/errors.ts";
+import { type Address, formatAddress } from "../bridge/address.ts";
 import { maxBridges, type NamedBridge, refuseConflicts } from "../bridge/bridge-set.ts";
-import { type Listener, openListeners } from "../bridge/listener.ts";
+import { closeListener, type Listener, openListeners } from "../bridge/listener.ts";
 import type { Addon } from "../sys/addon.ts";
+import { systemError } from "../sys/errno.ts";
+import { removeSocketFile } from "../sys/socket-file.ts";
 import type { HostLookup } from "./host-lookup.ts";
 import { type ProxyTarget, resolveTarget } from "./proxy-target.ts";
 import type { RuntimeDirectory } from "./runtime-directory.ts";
@@ -58,6 +61,8 @@ export interface OpenEnd {
 
 export interface HandedEnd {
   readonly listener: Listener;
+  /** O_PATH, of the listener's socket, which has no path any more. */
+  readonly file: number;
   /** With the port that the kernel chose. */
   readonly published: PublishedPort;
 }
@@ -136,16 +141,54 @@ export function openEnds(addon: Addon, planned: readonly PlannedEnd[]): readonly
   // All in one call: it opens every one, or none.
   const asked = [...planned.map(({ listen }) => listen), ...handed.map(({ targets }) => targets[0])];
   const listeners = openListeners(addon, asked);
-  return planned.flatMap((each, i): OpenEnd[] => {
-    const listener = listeners[i];
-    if (listener === undefined) return [];
-    const inner = listeners[planned.length + handed.indexOf(each)];
-    const published = publishedAt(listener, each);
-    const isHanded = published !== null && inner !== undefined;
-    return [
-      { planned: each, listener, handed: isHanded ? { listener: inner, published } : null, strangers: { count: 0 } },
-    ];
+  const ends: OpenEnd[] = [];
+  try {
+    for (const [i, each] of planned.entries()) {
+      const [listener, inner] = [listeners[i], listeners[planned.length + handed.indexOf(each)]];
+      if (listener === undefined) throw bug("a listener is missing");
+      const published = publishedAt(listener, each);
+      const isHanded = published !== null && inner !== undefined;
+      ends.push({
+        planned: each,
+        listener,
+        handed: isHanded ? { published, listener: inner, file: hidden(addon, inner) } : null,
+        strangers: { count: 0 },
+      });
+    }
+    return ends;
+  } catch (error) {
+    for (const { handed: opened } of ends) if (opened !== null) addon.closeDescriptor(opened.file);
+    for (const listener of listeners) closeListener(addon, listener);
+    throw error;
+  }
+}
+
+/**
+ * The file of a Unix listener as a descriptor, through which alone it can be connected to from now on: there is no path
+ * any more that anybody could put another socket at, not even a program that sees this directory.
+ */
+function hidden(addon: Addon, { address, file }: Listener): number {
+  if (file === "not-ours") throw bug("a listener for the sandbox has no file");
+  const { path, device, inode } = file;
+  const fd = addon.openPath(Buffer.from(path));
+  const tried = `cannot hold the socket of ${formatAddress(address)}`;
+  if (fd < 0) throw systemError("FENCE_LISTEN", tried, "open", fd, { step, path });
+  const found = fstatSync(fd);
+  if (found.dev === device && found.ino === inode) {
+    removeSocketFile(file);
+    return fd;
+  }
+  addon.closeDescriptor(fd);
+  throw new FenceError("FENCE_LISTEN", `${tried}: it was replaced`, {
+    step,
+    path,
+    hint: "another process of this user changes the directory",
   });
+}
+
+/** Where the launcher connects to, proc(5): the kernel follows it to the file itself. */
+export function addressOf({ file }: HandedEnd): Address {
+  return { kind: "unix", path: `/proc/self/fd/${file}` };
 }
 
 function publishedAt({ address }: Listener, { port }: PlannedEnd): PublishedPort | null {

@@ -11,8 +11,8 @@ import type { BridgeStatistics, OpenBridge } from "../bridge/bridge.ts";
 import { Bridges, type DrainOptions } from "../bridge/bridges.ts";
 import { closeListener } from "../bridge/listener.ts";
 import type { Addon } from "../sys/addon.ts";
-import { removeSocketFile } from "../sys/socket-file.ts";
 import {
+  addressOf,
   type EndKind,
   type EndsOptions,
   type HostBridgeRequest,
@@ -90,7 +90,10 @@ export class HostBridges {
     this.#ends = ends;
   }
 
-  /** For HostFacts.bridgeSockets: only these are bound into the sandbox, never the directory. */
+  /**
+   * For HostFacts.bridgeSockets: only these are bound into the sandbox, never the directory. When that is done, the
+   * directory may be closed: the sandbox keeps the sockets, and nobody else finds them any more.
+   */
   get sockets(): readonly { readonly name: string; readonly path: HostPath }[] {
     return this.#ends.flatMap(({ planned, listener }) =>
       listener.address.kind === "unix" ? [{ name: planned.name, path: hostPath(listener.address.path) }] : [],
@@ -167,20 +170,22 @@ export class HostBridges {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.handedOver();
-    const removals = this.#ends.flatMap(({ handed }) => (handed === null ? [] : [handed.listener.file]));
     try {
       if (this.#bridges !== null) this.#bridges.close();
       else for (const { listener } of this.#ends) closeListener(this.#addon, listener);
-      for (const file of removals) if (file !== "not-ours") removeSocketFile(file);
     } catch (error) {
       this.#options.debug(`cannot remove a bridge's socket: ${error instanceof Error ? error.message : error}`);
     }
+    for (const { handed } of this.#ends) if (handed !== null) this.#addon.closeDescriptor(handed.file);
   }
 
   #openBridge(end: OpenEnd): OpenBridge {
-    const { listener, planned } = end;
+    const { listener, planned, handed } = end;
+    if (handed !== null) {
+      const targetName = `port ${planned.port} of the sandbox`;
+      return { listener, target: addressOf(handed), targetName, awaitsAcknowledgement: true };
+    }
     const [target, ...alternatives] = planned.targets;
-    if (end.handed !== null) return { listener, target, awaitsAcknowledgement: true };
     return { listener, target, alternatives, admits: (client) => this.#admits(client, end) };
   }
 

@@ -134,13 +134,28 @@ describe.for(users)("with bwrap as %s", (user) => {
     expect(readdirSync(runtime)).toEqual([]);
   });
 
+  test("once the sandbox is set up its sockets are nowhere on the host, and serve it", async () => {
+    const runtime = runtimeFolder(user);
+    const port = await echoServer("127.0.0.1");
+    // From outside to the port 8081 of the sandbox, where a bridge leads out again through the socket.
+    const request = { localPorts: [port], publish: [{ ...anyPort, port: 8081 }] };
+    const moreBridges = [{ listen: "tcp:127.0.0.1:8081", connect: `unix:/tmp/fence/run/local-${port}` }];
+    const ends = new HostEnds(user, { request, program: ["wait-signal", 15], runtime, moreBridges });
+    const { published } = await ends.next("open");
+    await ends.next("settled");
+    expect(readdirSync(runtime)).toEqual([]);
+    expect(await received(client(published[0]).end(hello))).toEqual(whole(hello));
+    ends.end();
+    await ends.next("ended");
+  });
+
   test("the sockets of a launcher that was killed are swept by the next one", async () => {
     const runtime = runtimeFolder(user);
     const request = { localPorts: [4000], publish: [{ ...anyPort, port: 8080 }] };
-    const first = new HostEnds(user, { request, program: ["wait-signal", 15], runtime });
+    const first = new HostEnds(user, { request, program: ["wait-signal", 15], runtime, keepsDirectory: true });
     const open = await first.next("open");
     await first.printed();
-    expect(readdirSync(open.directory).sort()).toEqual(["local-4000", "published-0"]);
+    expect(readdirSync(open.directory)).toEqual(["local-4000"]);
     const second = new HostEnds(user, { program: ["exit", 0], runtime });
     expect(await second.next("open")).toMatchObject({ swept: 0 });
     await second.next("ended");

@@ -68,13 +68,20 @@ createInterface({ input: stdout as Readable }).on("line", (line) => tell({ kind:
 process.on("message", (message) => {
   if (message === "end") child.kill("SIGKILL");
 });
-const [report, said] = [text(reports as Readable), text(stderr as Readable)];
+const report: { event: string }[] = [];
+createInterface({ input: reports as Readable }).on("line", (line) => {
+  report.push(JSON.parse(line));
+  if (report.at(-1)?.event !== "ready" || task.keepsDirectory) return;
+  directory.close();
+  tell({ kind: "settled" });
+});
+const said = text(stderr as Readable);
 const [status, signal] = await once(child, "close");
 if (!task.lingers) await bridges.drain();
 tell({
   kind: "ended",
   ...{ status, signal, stderr: await said, messages, statistics: bridges.statistics() },
-  reports: (await report).split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)])),
+  reports: report,
 });
 if (task.lingers) await once(process, "message");
 bridges.close();

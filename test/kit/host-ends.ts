@@ -7,7 +7,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, chownSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import type { HostBridgeRequest } from "../../src/launcher/bridge-ends.ts";
@@ -23,6 +22,8 @@ export interface HostEndsTask {
   readonly bwrap: readonly string[];
   /** Its ends stay open when the sandbox has ended. */
   readonly lingers: boolean;
+  /** Otherwise the directory goes as soon as the sandbox is set up. */
+  readonly keepsDirectory: boolean;
   /** Of the plan. */
   readonly moreBridges?: readonly { readonly listen: string; readonly connect: string }[];
 }
@@ -52,13 +53,14 @@ export class HostEnds {
       runtime = runtimeFolder(user),
       moreBridges = [],
       lingers = false,
+      keepsDirectory = false,
     }: HostEndsOptions,
   ) {
     const isRoot = process.geteuid?.() === 0;
     const uid = isRoot && user === "somebody" ? somebody : (process.geteuid?.() ?? 0);
     const action = program.map(String);
     const task: HostEndsTask = {
-      ...{ uid, fence, probe, bwrap, moreBridges, lingers },
+      ...{ uid, fence, probe, bwrap, moreBridges, lingers, keepsDirectory },
       request: { ...noBridges, ...request },
       program: ["/probe", ...action],
     };
@@ -81,7 +83,7 @@ export class HostEnds {
   }
 
   /** The next message of this kind. */
-  async next(kind: "open" | "line" | "ended"): Promise<Json> {
+  async next(kind: "open" | "settled" | "line" | "ended"): Promise<Json> {
     for (;;) {
       const at = this.#messages.findIndex((message) => message.kind === kind);
       if (at !== -1) return this.#messages.splice(at, 1)[0];
@@ -122,6 +124,7 @@ export interface HostEndsOptions {
   readonly runtime?: string;
   readonly moreBridges?: HostEndsTask["moreBridges"];
   readonly lingers?: boolean;
+  readonly keepsDirectory?: boolean;
 }
 
 /** What XDG_RUNTIME_DIR is for this user. */
@@ -130,9 +133,4 @@ export function runtimeFolder(user: User): string {
   chmodSync(path, 0o700);
   if (user === "somebody" && process.geteuid?.() === 0) chownSync(path, somebody, somebody);
   return path;
-}
-
-/** The sockets' directory of a launcher. */
-export function socketIn(open: Json, name: string): string {
-  return join(open.directory, name);
 }

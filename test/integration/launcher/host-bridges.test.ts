@@ -164,6 +164,23 @@ describe("into the sandbox", () => {
     expect(await received(clientOf(stage, published))).toEqual(whole(hello));
   });
 
+  test("a port is called what it is in messages, and no path leads to it", async ({ stage }) => {
+    const messages: string[] = [];
+    const { bridges, published, directory } = await opened(
+      { publish: [anyPort] },
+      { debug: (message) => void messages.push(message) },
+    );
+    expect(readdirSync(directory.path)).toEqual([]);
+    bridges.serve();
+    directory.close();
+    bridges.handedOver();
+    expect(await received(clientOf(stage, published))).toMatchObject({ end: "ECONNRESET" });
+    expect(bridges.statistics()).toMatchObject([{ connect: "port 8080 of the sandbox", refused: 1 }]);
+    expect(messages).toEqual([
+      expect.stringContaining("cannot connect to port 8080 of the sandbox: connect: ECONNREFUSED"),
+    ]);
+  });
+
   test("clients are reset when nobody holds the sandbox's end any more, those who wait too", async ({ stage }) => {
     const { bridges, published } = await serving({ publish: [anyPort] });
     const waiting = clientOf(stage, published);
@@ -181,7 +198,7 @@ describe("the end", () => {
     const target = await stage.target("unix");
     const listening = sockets() - before;
     const { bridges, directory } = await serving({ httpProxy: target, localPorts: [4000], publish: [anyPort] });
-    expect(readdirSync(directory.path).sort()).toEqual(["http-proxy", "local-4000", "published-0"]);
+    expect(readdirSync(directory.path).sort()).toEqual(["http-proxy", "local-4000"]);
     const client = stage.client({ kind: "unix", path: directory.socket("http-proxy") });
     await once(client, "connect");
     const over = received(client);
