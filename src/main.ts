@@ -12,11 +12,12 @@ import { wordHint } from "./base/nearest-word.ts";
 import { quoted } from "./base/quote.ts";
 import { bootstrap } from "./bootstrap/bootstrap.ts";
 import { serveBridges } from "./bootstrap/bridge-process.ts";
+import { bootstrapOptions } from "./bootstrap/command-line.ts";
 import { parseBootstrap } from "./bootstrap/options.ts";
 import { runBridge } from "./bridge/run-bridge.ts";
 import { chooseCommand } from "./cli/commands.ts";
 import { errorText } from "./cli/error-text.ts";
-import { bootstrapHelp, bridgeHelp, generalHelp } from "./cli/help.ts";
+import { bootstrapHelp, bridgeHelp, checkHelp, completionHelp, generalHelp, runHelp } from "./cli/help.ts";
 import { type Addon, loadAddon } from "./sys/addon.ts";
 import { Front } from "./sys/front.ts";
 import { Keeper } from "./sys/keeper.ts";
@@ -28,7 +29,6 @@ import { type StubRole, takeStubRole } from "./sys/stub-role.ts";
 const ownArguments = 2;
 /** P0's argument 0 is the executable, argument 1 the word `bootstrap`. */
 const firstOption = 2;
-const commands = ["bootstrap", "bridge", "--help", "--version"];
 
 const messages = new Messages();
 
@@ -43,44 +43,80 @@ function say(text: string): void {
 
 async function main(): Promise<number> {
   const role = takeStubRole(process.env);
-  const [command, ...args] = process.argv.slice(ownArguments);
+  const words = process.argv.slice(ownArguments);
   switch (role?.name) {
     case "bridges":
       return runBridgeProcess(role);
     case "set-up":
-      return runBootstrap(role, args);
+      return runBootstrap(role, words.slice(1));
     case "launcher":
-      return runLauncher(role, process.argv.slice(ownArguments));
+      return runLauncher(role, words);
     default:
-      return runCommand(role, command, args);
+      return runCommand(role, words);
   }
 }
 
-async function runCommand(
-  role: StubRole | null,
-  command: string | undefined,
-  args: readonly string[],
-): Promise<number> {
-  switch (command) {
-    case "bootstrap": // the stub gives this command another role
-      throw notPacked();
+/** What needs nothing of the process that was started. Code of the host's is loaded only where it is used. */
+async function runCommand(role: StubRole | null, words: readonly string[]): Promise<number> {
+  const { name, args } = chooseCommand(words);
+  switch (name) {
     case "bridge":
-      if (role === null) throw notPacked();
-      return bridge(role, args);
-    case "--version":
+      return bridge(packed(role), args);
+    case "check":
+      return runCheck(args);
+    case "config":
+      return runConfigCommand(args);
+    case "completion":
+      return runCompletion(args);
+    case "version":
       say(onlyWord(args, "--json") ? `${JSON.stringify(identity())}\n` : `fence ${version}\n`);
       return 0;
-    case "--help":
+    case "help":
       onlyWord(args, null);
       say(generalHelp);
       return 0;
-    case undefined:
-      throw new FenceError("FENCE_USAGE", "no command was given", { hint: "fence --help" });
-    default:
-      throw new FenceError("FENCE_USAGE", `unknown command ${quoted(command)}`, {
-        hint: wordHint(command, commands),
-      });
+    case "run": // the stub gives these two another role
+    case "bootstrap":
+      throw notPacked();
   }
+}
+
+async function runCheck(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    say(checkHelp);
+    return 0;
+  }
+  return check(onlyWord(args, "--json"));
+}
+
+async function check(asJson: boolean): Promise<number> {
+  const host = await import("./launcher/check.ts");
+  const { checkExitStatus, checkText } = await import("./cli/check-text.ts");
+  const { hostFiles } = await import("./sys/host-files.ts");
+  const { runChild } = await import("./sys/child.ts");
+  const { surroundings } = await import("./launcher/surroundings.ts");
+  const report = await host.check({ files: hostFiles, run: runChild, ...surroundings() });
+  say(asJson ? `${JSON.stringify(report, null, 2)}\n` : checkText(report));
+  return checkExitStatus(report);
+}
+
+async function runConfigCommand(args: readonly string[]): Promise<number> {
+  const { runConfig } = await import("./cli/config-command.ts");
+  const { createSettingsFile, readSettingsFile } = await import("./sys/settings-files.ts");
+  const { surroundings } = await import("./launcher/surroundings.ts");
+  const around = surroundings();
+  say(runConfig(args, { read: readSettingsFile, create: createSettingsFile, uid: around.uid }, around));
+  return 0;
+}
+
+async function runCompletion(args: readonly string[]): Promise<number> {
+  const { completionScript, parseCompletion } = await import("./cli/completion.ts");
+  const { completedCommands } = await import("./cli/completed-commands.ts");
+  const { runOptions } = await import("./launcher/run-options.ts");
+  const shell = parseCompletion(args);
+  if (shell === "help") say(completionHelp);
+  else say(completionScript(shell, completedCommands({ run: runOptions, bootstrap: bootstrapOptions })));
+  return 0;
 }
 
 /** The report must be out before P0 ends: the sandbox may end with it. */
@@ -113,21 +149,28 @@ async function runLauncher(role: Extract<StubRole, { name: "launcher" }>, words:
   const waiting = new WaitingProcess(addon, role.socket);
   const front = new Front(addon, role.life);
   try {
-    const { launch } = await import("./launcher/launch.ts");
     const { parseRun } = await import("./launcher/options.ts");
     const given = parseRun(chooseCommand(words).args);
     switch (given.kind) {
       case "help":
-        say(generalHelp);
-        break;
-      case "check":
-        throw new FenceError("FENCE_USAGE", "fence check is being built");
-      case "launch":
-        await launch({ addon, waiting, front, messages }, given.request);
+        say(runHelp);
+        waiting.exit(0);
         return 0;
+      case "check": {
+        const status = await check(given.json);
+        waiting.exit(status);
+        return status;
+      }
+      case "launch": {
+        const { launch, showLaunch } = await import("./launcher/launch.ts");
+        const context = { addon, waiting, front, messages, say };
+        const { action } = given.request;
+        if (action.kind === "run") await launch(context, given.request);
+        else await showLaunch(context, given.request, action.form);
+        waiting.exit(0);
+        return 0;
+      }
     }
-    waiting.exit(0);
-    return 0;
   } catch (thrown) {
     const error = asFenceError(thrown);
     messages.write(errorText(error));
@@ -171,6 +214,11 @@ function addonOf({ addon: file }: StubRole): Addon {
   const addon = loadAddon(`/proc/self/fd/${file}`);
   addon.closeDescriptor(file);
   return addon;
+}
+
+function packed(role: StubRole | null): StubRole {
+  if (role === null) throw notPacked();
+  return role;
 }
 
 function notPacked(): FenceError {

@@ -7,6 +7,7 @@
  */
 import { fstatSync } from "node:fs";
 import { bug, FenceError } from "../base/errors.ts";
+import type { HostPath } from "../base/paths.ts";
 import { type Address, formatAddress } from "../bridge/address.ts";
 import { maxBridges, type NamedBridge, refuseConflicts } from "../bridge/bridge-set.ts";
 import { closeListener, type Listener, openListeners } from "../bridge/listener.ts";
@@ -15,7 +16,6 @@ import { systemError } from "../sys/errno.ts";
 import { removeSocketFile } from "../sys/socket-file.ts";
 import type { HostLookup } from "./host-lookup.ts";
 import { type ProxyTarget, resolveTarget } from "./proxy-target.ts";
-import type { RuntimeDirectory } from "./runtime-directory.ts";
 
 export interface HostBridgeRequest {
   /** Proxies that run already; null: none. */
@@ -71,6 +71,11 @@ const step = "open-bridges";
 /** Where bootstrap's bridges to the proxies listen. */
 const insidePorts = { httpProxy: 3128, socksProxy: 1080 } as const;
 
+/** Where the socket of a name is to be: a RuntimeDirectory, or none for --dry-run. */
+export interface SocketPlaces {
+  readonly socket: (name: string) => HostPath;
+}
+
 export interface EndsOptions {
   readonly lookUp: HostLookup;
   /** Whether the sandbox's loopback interface will have [::1]. */
@@ -80,7 +85,7 @@ export interface EndsOptions {
 /** Throws FENCE_USAGE for what contradicts itself, FENCE_RESOLVE for a proxy's name. */
 export async function planEnds(
   request: HostBridgeRequest,
-  directory: RuntimeDirectory,
+  directory: SocketPlaces,
   { lookUp, hasIpv6 }: EndsOptions,
 ): Promise<readonly PlannedEnd[]> {
   refuseTakenPorts(request);
@@ -96,7 +101,7 @@ export async function planEnds(
 
 async function planProxies(
   { httpProxy, socksProxy }: HostBridgeRequest,
-  directory: RuntimeDirectory,
+  directory: SocketPlaces,
   lookUp: HostLookup,
 ): Promise<readonly PlannedEnd[]> {
   const given = [
@@ -111,13 +116,13 @@ async function planProxies(
   return (await Promise.all(planned)).flat();
 }
 
-function planLocalPort(port: number, directory: RuntimeDirectory): PlannedEnd {
+function planLocalPort(port: number, directory: SocketPlaces): PlannedEnd {
   const name = `local-${port}`;
   const targets = [tcp("127.0.0.1", port), tcp("::1", port)] as const;
   return { kind: "local-port", where: "a local port", listen: unix(directory, name), targets, name, port };
 }
 
-function planPublished({ host, hostPort, port }: PublishedPort, at: number, directory: RuntimeDirectory): PlannedEnd {
+function planPublished({ host, hostPort, port }: PublishedPort, at: number, directory: SocketPlaces): PlannedEnd {
   const name = `published-${at}`;
   const targets = [unix(directory, name)] as const;
   return { kind: "published-port", where: "--publish", listen: tcp(host, hostPort), targets, name, port };
@@ -127,7 +132,7 @@ function tcp(host: string, port: number): Address {
   return { kind: "tcp", host, port };
 }
 
-function unix(directory: RuntimeDirectory, name: string): Address {
+function unix(directory: SocketPlaces, name: string): Address {
   return { kind: "unix", path: directory.socket(name) };
 }
 

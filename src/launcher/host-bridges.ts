@@ -199,6 +199,13 @@ export class HostBridges {
   }
 }
 
+/** What open() would open, in a directory that is not there. Throws as open(). */
+export async function plannedBridges(addon: Addon, { bridges }: { bridges: HostBridgeRequest | null }) {
+  if (bridges === null) return [];
+  const directory = { socket: (name: string) => hostPath(`/tmp/fence-RUN/${name}`) };
+  return planEnds(bridges, directory, { ...defaultOptions, hasIpv6: hasIpv6(addon) });
+}
+
 /** A kernel without IPv6 makes no such socket; one that has it gives every new network namespace its [::1]. */
 function hasIpv6(addon: Addon): boolean {
   const afInet6 = 10;

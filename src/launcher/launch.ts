@@ -7,6 +7,7 @@
  * Source:   docs/launch.md
  */
 import { asFenceError, bug, FenceError } from "../base/errors.ts";
+import { hostPath } from "../base/paths.ts";
 import { mountArgs } from "../plan/bwrap-argv.ts";
 import type { MountPlan } from "../plan/mounts.ts";
 import type { Json } from "../plan/schema.ts";
@@ -16,7 +17,8 @@ import type { Messages } from "../sys/messages.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
 import { explainBwrapFailure } from "./bwrap-failure.ts";
 import { type Decision, decide, decideMounts } from "./decision.ts";
-import { HostBridges } from "./host-bridges.ts";
+import { bwrapArguments, dryRunJson, dryRunText, someDescriptor } from "./dry-run.ts";
+import { HostBridges, plannedBridges } from "./host-bridges.ts";
 import { InsideEvents } from "./inside-events.ts";
 import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
 import { MountPoints } from "./left-behind.ts";
@@ -33,9 +35,29 @@ export interface LaunchContext {
   readonly waiting: WaitingProcess;
   readonly front: Front;
   readonly messages: Messages;
+  /** To standard output. */
+  readonly say: (text: string) => void;
 }
 
 const bootstrapPath = "/tmp/fence/bin/fence";
+
+/** `--dry-run`: the same decisions, and nothing is made. Throws as launch(). */
+export async function showLaunch(
+  { addon, say }: LaunchContext,
+  request: LaunchRequest,
+  form: "tree" | "json",
+): Promise<void> {
+  const around = surroundings();
+  const decision = await decide(addon, request, around);
+  const bridges = await plannedBridges(addon, decision);
+  const sockets = bridges.flatMap(({ listen, name }) =>
+    listen.kind === "unix" ? [{ name, path: hostPath(listen.path) }] : [],
+  );
+  const mounts = decideMounts(decision, around, sockets);
+  const { argv } = bubblewrap(decision.bwrap.path, bwrapArguments(decision, mounts));
+  const run = { decision, mounts, bridges, command: argv(someDescriptor, someDescriptor) };
+  say(form === "json" ? `${JSON.stringify(dryRunJson(run), null, 2)}\n` : dryRunText(run));
+}
 
 /** Settles when all is over; the front then ends as the program did. Throws what the user is to be told. */
 export async function launch(context: LaunchContext, request: LaunchRequest): Promise<void> {
@@ -123,7 +145,7 @@ async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: 
   });
   sandbox.onReport((line) => inside.take(line));
   messages.leaveStdio(addon, waiting.pidfd);
-  await sandbox.start(bubblewrap(decision.bwrap.path, argsFd), plan);
+  await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)]), plan);
   return sandbox;
 }
 
@@ -149,11 +171,11 @@ function unprepared(): never {
   throw bug("a mount was not prepared");
 }
 
-function bubblewrap(path: string, argsFd: number): SandboxMaker {
+function bubblewrap(path: string, args: readonly string[]): SandboxMaker {
   return {
     path,
     argv: (planFd, statusFd) => [
-      ...["bwrap", "--args", String(argsFd), "--", bootstrapPath],
+      ...["bwrap", ...args, "--", bootstrapPath],
       ...["bootstrap", "--plan-fd", String(planFd), "--status-fd", String(statusFd)],
     ],
   };
