@@ -47,21 +47,16 @@ static long keep_listener(struct bridge_process *parts, int listener)
 }
 
 /* The name in the payload within the directory, where a listener is about to be made. */
-static long keep_socket_place(struct kept *kept, int directory, size_t length)
+static long keep_socket_place(struct kept *kept, int directory, int is_free, size_t length)
 {
 	struct socket_file *file = &kept->files[kept->file_count];
-	struct statx found = { .stx_mask = 0 };
-	long result;
 
 	if (directory == NO_DESCRIPTOR)
 		return -EBADF;
 	if (kept->file_count == MAX_LISTENERS || !is_path(length))
 		return -E2BIG;
-	result = sys_statx(directory, payload.path, &found);
-	if (result < 0 && result != -ENOENT)
-		return result;
 	file->directory = directory;
-	file->state = result < 0 ? SOCKET_FILE_COMING : SOCKET_FILE_OTHERS;
+	file->state = is_free ? SOCKET_FILE_COMING : SOCKET_FILE_OTHERS;
 	memcpy(file->name, payload.path, length);
 	kept->file_count++;
 	return 0;
@@ -117,7 +112,8 @@ static long keep(struct taking *taking, const struct delivery *delivery, uint32_
 		return keep_listener(parts, delivery->descriptors[0]);
 	case MESSAGE_SOCKET_PLACE:
 		*index = kept->file_count;
-		return keep_socket_place(kept, delivery->descriptors[0], delivery->payload_length);
+		return keep_socket_place(kept, delivery->descriptors[0], delivery->message.value == 1,
+					 delivery->payload_length);
 	case MESSAGE_SOCKET_FILE:
 		*index = delivery->message.value;
 		return keep_socket_file(kept, delivery->message.value);

@@ -42,7 +42,8 @@ enum message_kind {
 	MESSAGE_KEPT = 25,   /* the answer: error = 0, or of the first message that failed: its kind is step, its place among
 				its kind index */
 	MESSAGE_SERVE = 26,  /* the program has started */
-	MESSAGE_SOCKET_PLACE = 27, /* descriptor: a directory; payload: the name in it that a Unix listener is about to be given */
+	MESSAGE_SOCKET_PLACE = 27, /* descriptor: a directory; payload: the name in it that a Unix listener is about to be
+				      given; value = 1: the sender saw that nothing has it. This process may be late */
 
 	/* Towards the end. */
 	MESSAGE_PROGRAM_ENDED = 32, /* keeper to bridge process: daemons may still use the bridges */

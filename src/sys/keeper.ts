@@ -10,6 +10,7 @@ import { bug } from "../base/errors.ts";
 import type { Addon } from "./addon.ts";
 import { systemError } from "./errno.ts";
 import { type MessageKind, noDescriptor, protocol, receiveMessage, sendMessage } from "./protocol.ts";
+import { findFile } from "./socket-file.ts";
 
 export interface KeptListeners {
   /** They stay the caller's too. */
@@ -97,7 +98,8 @@ export class Keeper {
   #sendPlace(path: string): number {
     const directory = this.#addon.openPath(Buffer.from(dirname(path)));
     if (directory < 0) return directory; // what makes the listener has more to say about it
-    this.#send("socketPlace", { descriptors: [directory], payload: terminated(basename(path)) });
+    const value = isFree(path) ? 1 : 0;
+    this.#send("socketPlace", { value, descriptors: [directory], payload: terminated(basename(path)) });
     this.#addon.closeDescriptor(directory);
     return this.#placeCount++;
   }
@@ -120,6 +122,15 @@ export class Keeper {
   #send(kind: MessageKind, contents: Parameters<typeof sendMessage>[3] = {}): void {
     const result = sendMessage(this.#addon, this.#socket, kind, contents);
     if (result < 0) throw failure("cannot send to the keeper", "sendmsg", result);
+  }
+}
+
+/** Looked at here: when the keeper hears of the place the listener may have been made. */
+function isFree(path: string): boolean {
+  try {
+    return findFile(path) === null;
+  } catch {
+    return false; // bind(2) will say why; whatever is there stays
   }
 }
 

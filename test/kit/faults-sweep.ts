@@ -94,8 +94,8 @@ const harmless: readonly Exception[] = [
   {
     roles: ["setup-script"],
     calls: ["statx"],
-    when: ({ occurrence }) => occurrence > 1,
-    why: "the first is of the listener; then looks for the program, which execve(2) does again",
+    when: ({ occurrence }) => occurrence !== 2,
+    why: "the second is of the listener; before it of its place, where what there is stays; then looks for the program, which execve(2) does again",
   },
   {
     roles: ["setup-script"],
@@ -263,7 +263,7 @@ function mayBeHarmless({ role, call }: Site, { isLoader }: Place): boolean {
 
 /** The only look at the new socket has failed: whose file it is cannot be known. */
 function isLost({ role, call, occurrence }: Site): boolean {
-  return role === "setup-script" && call === "statx" && occurrence === 1;
+  return role === "setup-script" && call === "statx" && occurrence === 2;
 }
 
 function wrongOfKill({ fault }: Case, outcome: FaultOutcome): readonly string[] {

@@ -44,7 +44,7 @@ function keeper(answer: readonly [MessageKind | 0, number, number] | number = [0
   return { keeper: new Keeper(addon as unknown as Addon, 4), sent, closed, files };
 }
 
-const listeners = { descriptors: [10, 11], socketFiles: ["/run/listen"] };
+const listeners = { descriptors: [10, 11], socketFiles: ["/run/no-such-listener"] };
 const bridges: KeptBridges = {
   targets: ["/run/target"],
   relayPlan: Buffer.from("the plan"),
@@ -58,12 +58,12 @@ const bridges: KeptBridges = {
 
 test("the keeper gets everything, then is asked whether that was all right", () => {
   const { keeper: door, sent, closed, files } = keeper();
-  door.expect(["/run/listen"]);
+  door.expect(["/run/no-such-listener"]);
   door.hold(listeners);
   door.keep({ ...bridges, hasReaper: true });
   const plain = { value: 0, descriptors: [], payload: "" };
   expect(sent).toEqual([
-    { ...plain, kind: "socketPlace", descriptors: [90], payload: "listen\0" },
+    { ...plain, kind: "socketPlace", value: 1, descriptors: [90], payload: "no-such-listener\0" },
     { ...plain, kind: "socketFile", value: 0 },
     { ...plain, kind: "listener", descriptors: [10] },
     { ...plain, kind: "listener", descriptors: [11] },
@@ -79,9 +79,15 @@ test("the keeper gets everything, then is asked whether that was all right", () 
   expect(closed, "what it has opened itself").toEqual([90, 100, 101]);
 });
 
+test("the keeper hears whether something stands in a listener's place", () => {
+  const { keeper: door, sent } = keeper([0, 0, 0], { openPath: () => 90 });
+  door.expect(["/dev/null", "/no/such/listener", "/dev/null/listener"]);
+  expect(sent.map(({ value }) => value)).toEqual([0, 1, 0]);
+});
+
 test("a directory that cannot be opened is an error once a listener was made in it all the same", () => {
   const { keeper: door, sent } = keeper();
-  door.expect(["/gone/listen", "/run/listen"]);
+  door.expect(["/gone/listen", "/run/no-such-listener"]);
   door.hold(listeners);
   expect(sent.find(({ kind }) => kind === "socketFile")).toMatchObject({ value: 0 });
   const error = failure(() => door.hold({ descriptors: [], socketFiles: ["/gone/listen"] }));
