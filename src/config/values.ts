@@ -32,6 +32,7 @@ function checkedText(pattern: string, mistake: (given: string) => string | null)
 const label = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
 const hostName = `${label}(?:\\.${label})*`;
 const domainPattern = `^(?:\\*|${hostName}|\\*\\.${label}(?:\\.${label})+)$`;
+const domainExpression = new RegExp(domainPattern);
 /** A host pattern's longest name, RFC 1035. */
 const maxHostBytes = 255;
 
@@ -39,7 +40,7 @@ const maxHostBytes = 255;
 export const domain: Schema<string> = lowerCase(checkedText(domainPattern, domainMistake));
 
 function domainMistake(given: string): string | null {
-  if (given.length <= maxHostBytes && new RegExp(domainPattern).test(given)) return null;
+  if (given.length <= maxHostBytes && domainExpression.test(given)) return null;
   if (/^\*\.[^.]*$/.test(given)) return "a host pattern with at least two names behind *.";
   if (given.includes("://") || given.includes("/")) return "a host pattern, without a scheme or a path";
   if (given.includes(":")) return "a host pattern, without a port";
@@ -51,10 +52,11 @@ function lowerCase(schema: Schema<string>): Schema<string> {
   return { ...schema, parse: (value, where) => schema.parse(value, where).toLowerCase() };
 }
 
+const sshHostExpression = /^[A-Za-z0-9._*?:%-]{1,255}$/;
 /** Wildcards may stand anywhere: `prod-*`. */
 export const sshHost: Schema<string> = lowerCase(
-  checkedText("^[A-Za-z0-9._*?:%-]{1,255}$", (given) =>
-    /^[A-Za-z0-9._*?:%-]{1,255}$/.test(given) ? null : "the name of a host, without a user, a port or a path",
+  checkedText(sshHostExpression.source, (given) =>
+    sshHostExpression.test(given) ? null : "the name of a host, without a user, a port or a path",
   ),
 );
 

@@ -4,7 +4,7 @@
  * Runs:     in tests.
  */
 import fc from "fast-check";
-import { decoyKinds, isolationLayers } from "../../src/plan/policy.ts";
+import { decoyKinds, isolationLayers, type Policy } from "../../src/plan/policy.ts";
 import type { Json } from "../../src/plan/schema.ts";
 
 const some = <T>(item: fc.Arbitrary<T>) => fc.array(item, { maxLength: 3 });
@@ -104,3 +104,20 @@ export const spoiledSettings = fc
     const next = Array.isArray(old) && which % 2 === 0 ? [...(old as Json[]), value] : value;
     return { ...copy, [name]: { ...(inner as Record<string, Json>), [key]: next } };
   });
+
+/** Paths of the policy that are not absolute or not normalised. */
+export function strayPaths({ filesystem, network, devices }: Policy): readonly string[] {
+  const { allowRead, allowExecute, denyRead, allowWrite, denyWrite, mask, decoys, restore } = filesystem;
+  const patterns = [
+    allowRead,
+    allowExecute,
+    denyRead,
+    allowWrite,
+    denyWrite,
+    mask,
+    network.allowUnixSockets,
+    devices.allow,
+  ];
+  const paths = [...patterns.flat(), ...restore, ...decoys.map(({ path }) => path)];
+  return paths.filter((path) => !/^\/(?:(?!\.{1,2}(?:\/|$))[^/]+(?:\/(?!$)|$))*$/.test(path));
+}

@@ -1,7 +1,10 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { FenceError } from "../../../src/base/errors.ts";
 import { isolationLayers } from "../../../src/plan/policy.ts";
 import { failure } from "../../kit/errors.ts";
 import { type Launch, load, type Tree } from "../../kit/settings.ts";
+import { strayPaths, validSettings } from "../../kit/settings-values.ts";
 
 const project = "/work/project/fence.json";
 const user = "/home/user/.config/fence/fence.json";
@@ -417,6 +420,23 @@ test("the settings that were read cannot be written from inside, and the user's 
   expect(denied({ [own]: { kind: "other", is: "a directory" } })).toEqual(["/work/project/b.json", project, own]);
 });
 
+test("whatever the settings say, the paths of the policy are absolute and normalised", () => {
+  fc.assert(
+    fc.property(validSettings, fc.constantFrom("/", "/work/[a]", "/a*"), (settings, directory) => {
+      const said = { ...settings, extends: "code-strict" };
+      try {
+        expect(strayPaths(load({ "/s": said }, { settings: "/s", directory }).policy)).toEqual([]);
+      } catch (error) {
+        // Two decoys in one place, and defaultAction without a proxy.
+        if (!(error instanceof FenceError) || error.code !== "FENCE_CONFIG") throw error;
+      }
+    }),
+  );
+  expect(
+    strayPaths({ ...load({}).policy, devices: { mode: "auto", allow: ["a", "/a/", "/a/../b", "/a//b", "/"] } }),
+  ).toEqual(["a", "/a/", "/a/../b", "/a//b"]);
+});
+
 describe("notes", () => {
   test.for<[what: string, settings: object, where: string]>([
     ["keys for macOS", { macos: { gpu: true } }, "macos"],
@@ -435,4 +455,63 @@ describe("notes", () => {
   test("none for empty keys", () => {
     expect(load({ [project]: { macos: { mach: { lookup: [] } }, $schema: "x" } }).notes).toEqual([]);
   });
+});
+
+test("every key of the Go tool is read", () => {
+  const keys = {
+    extends: "@base",
+    allowPty: true,
+    forceNewSession: true,
+    network: {
+      allowedDomains: ["*.npmjs.org"],
+      deniedDomains: ["169.254.169.254"],
+      allowUnixSockets: ["/var/run/docker.sock"],
+      allowAllUnixSockets: true,
+      allowLocalBinding: true,
+      allowLocalOutbound: true,
+      allowLocalOutboundPorts: [5432],
+      httpProxyPort: 8080,
+      socksProxyPort: 1080,
+      upstreamProxy: "http://127.0.0.1:8080",
+      defaultAction: "proxy",
+    },
+    filesystem: {
+      defaultDenyRead: true,
+      strictDenyRead: true,
+      wslInterop: null,
+      allowRead: ["."],
+      allowExecute: ["/init"],
+      denyRead: ["~/.ssh/id_*"],
+      allowWrite: ["~/.cache/**"],
+      denyWrite: ["**/*.pem"],
+      allowGitConfig: true,
+    },
+    devices: { mode: "minimal", allow: ["/dev/dri"] },
+    macos: { mach: { lookup: ["org.chromium.*"], register: ["*"] }, gpu: true },
+    command: {
+      deny: ["git push"],
+      allow: ["git push origin docs"],
+      useDefaults: false,
+      acceptSharedBinaryCannotRuntimeDeny: ["dd"],
+      runtimeExecPolicy: "argv",
+    },
+    ssh: {
+      allowedHosts: ["prod-*.us-east.*"],
+      deniedHosts: ["*"],
+      allowedCommands: ["ls"],
+      deniedCommands: ["rm -rf"],
+      allowAllCommands: true,
+      inheritDeny: true,
+    },
+  };
+  const { policy, notes } = load({ [project]: keys });
+  expect(policy).toMatchObject({
+    forceNewSession: true,
+    network: keys.network,
+    filesystem: { allowWrite: ["/home/user/.cache/**"], denyWrite: ["/work/project/**/*.pem", project] },
+    devices: keys.devices,
+    command: keys.command,
+    ssh: keys.ssh,
+  });
+  expect(notes.map(({ where }) => where)).toEqual(["macos", "allowPty"]);
 });
