@@ -23,6 +23,7 @@ import {
 } from "./bridge-ends.ts";
 import { lookUp } from "./host-lookup.ts";
 import type { RuntimeDirectory } from "./runtime-directory.ts";
+import { willHaveIpv6 } from "./sandbox-ipv6.ts";
 
 export interface HostBridgesOptions extends EndsOptions {
   /** The effective user ID of this process. */
@@ -80,7 +81,7 @@ export class HostBridges {
     directory: RuntimeDirectory,
     options: Partial<HostBridgesOptions> & Pick<HostBridgesOptions, "uid">,
   ): Promise<HostBridges> {
-    const all = { ...defaultOptions, hasIpv6: hasIpv6(addon), ...options };
+    const all = { ...defaultOptions, hasIpv6: willHaveIpv6(addon), ...options };
     return new HostBridges(addon, all, openEnds(addon, await planEnds(request, directory, all)));
   }
 
@@ -203,13 +204,5 @@ export class HostBridges {
 export async function plannedBridges(addon: Addon, { bridges }: { bridges: HostBridgeRequest | null }) {
   if (bridges === null) return [];
   const directory = { socket: (name: string) => hostPath(`/tmp/fence-RUN/${name}`) };
-  return planEnds(bridges, directory, { ...defaultOptions, hasIpv6: hasIpv6(addon) });
-}
-
-/** A kernel without IPv6 makes no such socket; one that has it gives every new network namespace its [::1]. */
-function hasIpv6(addon: Addon): boolean {
-  const afInet6 = 10;
-  const fd = addon.socket(afInet6);
-  if (fd >= 0) addon.closeDescriptor(fd);
-  return fd >= 0;
+  return planEnds(bridges, directory, { ...defaultOptions, hasIpv6: willHaveIpv6(addon) });
 }
