@@ -201,12 +201,11 @@ export const generalKeys = {
   ),
 } as const;
 
-const machName = text;
 const macos = record({
   mach: optional(
     record({
-      lookup: optional(list(machName, maxItems), [], "Mach services to look up."),
-      register: optional(list(machName, maxItems), [], "Mach services to register."),
+      lookup: optional(list(text, maxItems), [], "Mach services to look up."),
+      register: optional(list(text, maxItems), [], "Mach services to register."),
     }),
     {},
     "Mach services.",
