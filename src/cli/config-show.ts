@@ -12,35 +12,34 @@ import { withoutPassword } from "../config/values.ts";
 
 /** What holds where nothing was said. */
 const byDefault = "default";
-/** Where the second column begins; longer values push it. */
-const valueWidth = 40;
+/** Where the next columns begin; longer words push them. */
+const keyWidth = 36;
+const valueWidth = 28;
 
 export function shownPolicy({ sources, origins, notes }: LoadedPolicy): string {
-  const read = sources.length === 0 ? ["no settings were found: everything has its default"] : sources.map(sourceText);
+  const read =
+    sources.length === 0
+      ? ["nothing: no settings were found, and everything has its default"]
+      : sources.map(sourceText);
   return [
-    ...titled("read, what is built upon first", read),
-    ...origins.flatMap(({ key, said, absent }) => titled(key, rows({ said, absent }))),
-    ...(notes.length === 0
-      ? []
-      : titled(
-          "notes",
-          notes.map(({ where, says }) => `${where} ${says}`),
-        )),
+    "# read, what is built upon first",
+    ...read,
+    "",
+    "# key, value, and who says so",
+    ...origins.flatMap(rows),
+    ...(notes.length === 0 ? [] : ["", "# notes", ...notes.map(({ where, says }) => `${where} ${says}`)]),
     "",
   ].join("\n");
 }
 
-function titled(title: string, lines: readonly string[]): readonly string[] {
-  return [title, ...lines.map((line) => `  ${line}`)];
+/** The key stands on the first of its lines. */
+function rows({ key, said, absent }: Origin): readonly string[] {
+  if (said.length === 0) return [row(key, absent, byDefault)];
+  return said.map(({ value, source }, i) => row(i === 0 ? key : "", value, sourceText(source)));
 }
 
-function rows({ said, absent }: Pick<Origin, "said" | "absent">): readonly string[] {
-  if (said.length === 0) return [row(absent, byDefault)];
-  return said.map(({ value, source }) => row(value, sourceText(source)));
-}
-
-function row(value: unknown, source: string): string {
-  return `${JSON.stringify(value).padEnd(valueWidth)} ${source}`;
+function row(key: string, value: unknown, source: string): string {
+  return `${key.padEnd(keyWidth)} ${JSON.stringify(value).padEnd(valueWidth)} ${source}`;
 }
 
 export function shownPolicyJson({ policy, sources, origins, notes }: LoadedPolicy): string {

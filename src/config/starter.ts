@@ -7,9 +7,9 @@
 import { keyGroups } from "./keys.ts";
 import type { TemplateName } from "./templates.ts";
 
-/** The keys that most projects need. */
+/** The lists that most projects need: an empty one changes nothing, as false would where true is built upon. */
 const usual = {
-  network: ["allowedDomains", "deniedDomains", "allowLocalBinding"],
+  network: ["allowedDomains", "deniedDomains"],
   filesystem: ["allowRead", "allowWrite", "denyRead", "denyWrite"],
   command: ["deny"],
 } as const;

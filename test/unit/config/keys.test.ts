@@ -182,6 +182,7 @@ describe("the file of fence config init", () => {
   test.for([null, ...templateNames])("builds on %s and changes nothing", (template) => {
     const with_ = load({ "/s/fence.jsonc": starterSettings(template) }, { directory: "/s" });
     const without = load({}, template === null ? { directory: "/s" } : { directory: "/s", template });
+    expect(with_.notes).toEqual(without.notes);
     const { denyWrite, ...more } = with_.policy.filesystem;
     expect(denyWrite).toContain("/s/fence.jsonc");
     expect({
