@@ -45,6 +45,8 @@ function protect(draft: Draft, path: string, key: string): void {
     return;
   }
   for (const { at } of resolved.links) draft.protectedLinks.push({ ...absent, path: at, parent: parentOf(at) });
+  const granted = draft.claims.find(({ effect, path: place }) => effect === "show-writable" && place === resolved.path);
+  if (granted !== undefined) note(draft, granted.because, "stays read-only: other programs run or obey it");
   const wish = { effect: "protect", phase: "dangerous", because, isDefault: true } as const;
   draft.claims.push({ ...wish, path: resolved.path, type: resolved.entry.type });
 }

@@ -10,6 +10,7 @@ import { dist, root } from "../../build/paths.ts";
 import { measureColdBridge } from "./cold-bridge.ts";
 import { outcomes, printGoals, printTable, type Table } from "./measure.ts";
 import { measureMemory } from "./memory.ts";
+import { measureMountPlanning } from "./mounts.ts";
 import { makePeers } from "./peers.ts";
 import { barChart } from "./plot.ts";
 import { measureRelays } from "./relays.ts";
@@ -26,6 +27,7 @@ async function* measureAll(folder: string): AsyncGenerator<Table> {
   const peers = makePeers(folder);
   yield await measureStartup(peers, folder, startupRounds);
   yield await measureColdBridge(peers, folder, startupRounds);
+  yield await measureMountPlanning(folder, startupRounds);
   yield await measureMemory(peers, folder, memoryRounds);
   yield* measureRelays(peers, folder, relayRounds);
 }

@@ -251,6 +251,11 @@ describe("denied programs", () => {
     expect(look("/usr/local/bin/chroot")).toMatchObject({ type: "file", source: null });
   });
 
+  test("that arguments of programs are not watched is said", () => {
+    const { says } = plannedOn(merged, { command: { deny: ["git push"], runtimeExecPolicy: "argv" } });
+    expect(says).toContain("checked only before the start");
+  });
+
   test("what allow names is not denied", () => {
     const { look } = plannedOn(merged, { command: { useDefaults: true, allow: ["chroot"] } });
     expect(look("/usr/sbin/chroot")).toMatchObject({ source: "/usr/sbin/chroot" });

@@ -219,7 +219,8 @@ describe("dangerous files", () => {
 
   test("cannot be granted, but what is below them can", () => {
     const tree = { "/home/u/.vscode/a/x": "", "/home/u/.bashrc": "" };
-    const { look } = planned(tree, { filesystem: { allowWrite: ["/home/u/.vscode/a", "/home/u/.bashrc"] } });
+    const { look, says } = planned(tree, { filesystem: { allowWrite: ["/home/u/.vscode/a", "/home/u/.bashrc"] } });
+    expect(says).toContain('filesystem.allowWrite "/home/u/.bashrc": stays read-only');
     expect(look("/home/u/.vscode/a/x")).toMatchObject({ isWritable: true });
     expect(look("/home/u/.bashrc")).toMatchObject({ isWritable: false });
   });
