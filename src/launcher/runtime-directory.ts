@@ -42,7 +42,7 @@ const randomPartBytes = 8;
 export const maxSocketNameBytes = 24;
 const maxTries = 16;
 /** Of one sweep, for each of the places. */
-const limits = { namesRead: 20_000, directoriesSwept: 64, filesRemoved: 256 } as const;
+const limits = { namesRead: 10_000, directoriesSwept: 64, filesRemoved: 256 } as const;
 const eexist = -17;
 const ewouldblock = -11;
 
