@@ -387,6 +387,25 @@ export const knownFailures: readonly KnownFailure[] = [
     ],
   },
   {
+    id: "no-answer",
+    layer: null,
+    pattern: /no answer within \d+ ms$/, // tryStarts() says so
+    says: () => "it does not end, as when something that is mounted does not answer",
+    remedies: () => [
+      "is a network or FUSE file system stuck? Unmount it: umount --lazy",
+      "start again when there is less load",
+    ],
+  },
+  {
+    id: "not-started",
+    layer: null,
+    pattern: /execve: (?<errno>E[A-Z0-9]+)$/, // tryStarts() says so
+    says: ({ errno }) => `bwrap cannot be executed: ${errno}`,
+    remedies: () => [
+      "is its file system mounted noexec, or does a security module deny it? Install the package bubblewrap again",
+    ],
+  },
+  {
     id: "killed-by-filter",
     layer: "mount",
     pattern: /^ended by SIGSYS$/,

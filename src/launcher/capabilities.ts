@@ -6,6 +6,7 @@
  *           kept has worked together. Nothing is left behind: a try shows bwrap its own version and ends.
  * Source:   docs/check.md
  */
+import { unreachable } from "../base/errors.ts";
 import { type NamespaceLayer, type Namespaces, namespaceArgs, namespaceLayers, procArgs } from "../plan/namespaces.ts";
 import type { RunChild } from "../sys/child.ts";
 import type { BwrapFile } from "./bwrap.ts";
@@ -29,22 +30,25 @@ const timeoutMs = 10_000;
 
 /** One start of bwrap with the whole host inside, read-only. `ground` is asked only after a failure. */
 export function tryStarts(bwrap: BwrapFile, run: RunChild, ground: () => FailureGround): TryStart {
+  let hung: RecognisedFailure | null = null;
   return async (namespaces) => {
+    if (hung !== null) return hung; // the next would take as long
     const root = ["--ro-bind", "/", "/", "--dev", "/dev", ...procArgs(namespaces)];
-    const outcome = await run({
-      file: bwrap.path,
-      // bwrap is the one program that is there for sure, whatever the distribution.
-      args: [...namespaceArgs(namespaces, false), ...root, "--", bwrap.path, "--version"],
-      timeoutMs,
-    });
+    // bwrap is the one program that is there for sure, whatever the distribution.
+    const args = [...namespaceArgs(namespaces, false), ...root, "--", bwrap.path, "--version"];
+    const outcome = await run({ file: bwrap.path, args, timeoutMs });
+    const recognise = (stderr: string, signal: string | null) => recogniseFailure({ stderr, signal }, ground());
     switch (outcome.kind) {
       case "ended":
         if (outcome.status === 0 && outcome.stdout.startsWith("bubblewrap ")) return null;
-        return recogniseFailure({ stderr: outcome.stderr, signal: outcome.signal }, ground());
+        return recognise(outcome.stderr, outcome.signal);
       case "timed-out":
-        return recogniseFailure({ stderr: `bwrap: no answer within ${outcome.timeoutMs} ms`, signal: null }, ground());
+        hung = recognise(`bwrap: no answer within ${outcome.timeoutMs} ms`, null);
+        return hung;
+      case "not-started":
+        return recognise(`bwrap: execve: ${outcome.errno}`, null);
       default:
-        return recogniseFailure({ stderr: `bwrap: execve: ${outcome.errno}`, signal: null }, ground());
+        return unreachable(outcome);
     }
   };
 }

@@ -109,8 +109,9 @@ function withoutReport({ stderr, signal, status }: Extract<ChildOutcome, { reado
 }
 
 function readReport(report: string): Restricted | null {
-  for (const line of report.split("\n")) {
-    const event = line === "" ? {} : (JSON.parse(line) as ReportLine);
+  // Without what follows the last line end: a line that a killed child could not finish.
+  for (const line of report.split("\n").slice(0, -1)) {
+    const event = JSON.parse(line) as ReportLine;
     if (event.event === "failed") return { kind: "failed", says: event.message ?? "", hint: event.hint ?? null };
     if (event.event !== "ready") continue;
     const { abi = 0, errata = [] } = event.isolation?.landlock ?? {};

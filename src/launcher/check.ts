@@ -6,7 +6,7 @@
  *           a line of the report and no error.
  * Source:   docs/check.md
  */
-import { asFenceError, type FenceError } from "../base/errors.ts";
+import { FenceError } from "../base/errors.ts";
 import type { HostPath } from "../base/paths.ts";
 import type { Capability, CheckReport, GroundFact } from "../plan/check-report.ts";
 import { layerPurposes, weakerUnderBwrap } from "../plan/isolation.ts";
@@ -33,24 +33,32 @@ const everything: Namespaces = { layers: new Set(namespaceLayers), proc: "own" }
 
 export async function check(doors: CheckDoors): Promise<CheckReport> {
   const ground = readGround(doors.files, doors.environment);
-  const bubblewrap = findBwrap(doors.environment["PATH"], doors).catch(asFenceError);
-  const [bwrap, restrictions] = await Promise.all([bubblewrap, tryRestrictions(doors)]);
-  const found = "path" in bwrap ? bwrap : null;
-  const findings = found === null ? null : await findAll(found, doors, ground);
+  const [{ bwrap, findings }, restrictions] = await Promise.all([tryBwrap(doors, ground), tryRestrictions(doors)]);
   const capabilities = [
     bwrapCapability(bwrap, findings),
     ...triedIds.map((id) => triedCapability(id, findings)),
     ...restrictions,
     memoryFiles(ground),
   ];
-  return { version: 1, ...verdictOf(capabilities, findings), capabilities, ground: groundFacts(ground, found) };
+  return { version: 1, ...verdictOf(capabilities, findings), capabilities, ground: groundFacts(ground, bwrap) };
 }
 
-function findAll(bwrap: Bwrap, { run }: CheckDoors, ground: Ground): Promise<NamespaceFindings> {
-  return findNamespaces(
-    everything,
-    tryStarts(bwrap, run, () => ({ ...ground, setUserId: bwrap.setUserId })),
-  );
+interface TriedBwrap {
+  /** Or why there is none. */
+  readonly bwrap: Bwrap | FenceError;
+  /** null: there was no bwrap to try. */
+  readonly findings: NamespaceFindings | null;
+}
+
+async function tryBwrap(doors: CheckDoors, ground: Ground): Promise<TriedBwrap> {
+  try {
+    const bwrap = await findBwrap(doors.environment["PATH"], doors);
+    const start = tryStarts(bwrap, doors.run, () => ({ ...ground, setUserId: bwrap.setUserId }));
+    return { bwrap, findings: await findNamespaces(everything, start) };
+  } catch (thrown) {
+    if (thrown instanceof FenceError && thrown.code === "FENCE_BWRAP") return { bwrap: thrown, findings: null };
+    throw thrown;
+  }
 }
 
 function bwrapCapability(bwrap: Bwrap | FenceError, findings: NamespaceFindings | null): Capability {
@@ -127,7 +135,7 @@ function layerOf(id: Capability["id"]): IsolationLayer | null {
   return isolationLayers.find((layer) => layer === id) ?? null;
 }
 
-function groundFacts(ground: Ground, bwrap: Bwrap | null): readonly GroundFact[] {
+function groundFacts(ground: Ground, bwrap: Bwrap | FenceError): readonly GroundFact[] {
   const fact = (name: string, value: string | number | null) =>
     value === null ? [] : [{ name, value: String(value) }];
   return [
@@ -148,8 +156,8 @@ function groundFacts(ground: Ground, bwrap: Bwrap | null): readonly GroundFact[]
   ];
 }
 
-function noNewPrivsText(bwrap: Bwrap | null): string {
-  return `set already${bwrap?.setUserId === true ? ": bwrap's set-user-ID bit has no effect" : ""}`;
+function noNewPrivsText(bwrap: Bwrap | FenceError): string {
+  return `set already${"path" in bwrap && bwrap.setUserId ? ": bwrap's set-user-ID bit has no effect" : ""}`;
 }
 
 function causeOf({ says, quote }: RecognisedFailure): string {

@@ -9,7 +9,7 @@ import { fence, type Json, run } from "../../kit/sandbox.ts";
 
 const driver = resolve(import.meta.dirname, "driver.ts");
 
-type Question = "check" | "start" | "namespaces";
+type Question = "check" | "start" | "namespaces" | "again";
 
 export function driverCommand(question: Question): readonly string[] {
   return [process.execPath, driver, question, fence];

@@ -98,6 +98,8 @@ const recorded: readonly (readonly [id: string, stderr: string, ground?: Partial
   ["unknown-option", "bwrap: Unknown option --disable-userns"],
   ["missing-directory", "bwrap: Can't chdir to /gone: No such file or directory"],
   ["missing-program", "bwrap: execvp /tmp/fence/bin/fence: No such file or directory"],
+  ["no-answer", "bwrap: no answer within 10000 ms"],
+  ["not-started", "bwrap: execve: EACCES"],
   ["unknown", "bwrap: something new"],
   ["unknown", ""],
 ];

@@ -99,3 +99,17 @@ test("the ground is looked at only after a failure", async () => {
   };
   expect(await tryStarts(bwrap, fakeBwrap([]).run, never)(everything)).toBeNull();
 });
+
+test("a bwrap that hangs is waited for once", async () => {
+  let starts = 0;
+  const hangs: RunChild = async () => {
+    starts++;
+    return { kind: "timed-out", timeoutMs: 5 };
+  };
+  const found = await findNamespaces(
+    everything,
+    tryStarts(bwrap, hangs, () => plainGround),
+  );
+  expect(found).toMatchObject({ works: null, startFailure: { id: "no-answer" } });
+  expect(starts).toBe(1);
+});

@@ -103,6 +103,7 @@ test.for([
     /^cannot restrict$/,
   ],
   [ended({ stderr: "fence: no\n", status: 125 }), "missing", /^fence: no$/],
+  [ended({ report: '{"event":"starting"}\n{"event":"rea', signal: "SIGKILL", status: null }), "missing", /SIGKILL$/],
   [ended({ signal: "SIGSYS", status: null }), "missing", /SIGSYS$/],
   [{ kind: "timed-out", timeoutMs: 3 }, "missing", /3 ms/],
   [{ kind: "not-started", errno: "EACCES" }, "missing", /execve: EACCES/],
