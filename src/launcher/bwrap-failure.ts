@@ -13,7 +13,8 @@ import type { Ground } from "./capabilities-ground.ts";
 
 export interface BwrapFailure {
   readonly stderr: string;
-  /** What ended it: SIGSYS is a seccomp filter's. */
+  /** null: a signal ended it. */
+  readonly status: number | null;
   readonly signal: string | null;
 }
 
@@ -78,9 +79,14 @@ export function failureError({ says, remedies, quote }: RecognisedFailure): Fenc
 const longestQuote = 300;
 
 /** The last line that is bwrap's own, or the dynamic loader's of it; what a signal did when there is none. */
-function messageOf({ stderr, signal }: BwrapFailure): string {
+function messageOf({ stderr, status, signal }: BwrapFailure): string {
   const lines = stderr.split("\n").filter((line) => line.trim() !== "");
   const line = lines.findLast((each) => /^\S*bwrap: /.test(each)) ?? lines.at(-1);
   if (line !== undefined) return quotedUpTo(longestQuote, line.trim()).slice(1, -1).replaceAll('\\"', '"');
-  return signal === null ? "it said nothing" : `ended by ${signal}`;
+  if (signal !== null) return `ended by ${signal}`;
+  // Of the process that becomes the program bwrap says it as a shell does.
+  const number = (status ?? 0) - 128;
+  return number > 0 ? `ended by ${signalNames[number] ?? `signal ${number}`}` : "it said nothing";
 }
+
+const signalNames: Readonly<Record<number, string>> = { 9: "SIGKILL", 31: "SIGSYS" };

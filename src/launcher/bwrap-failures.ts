@@ -36,7 +36,7 @@ export const knownFailures: readonly KnownFailure[] = [
     id: "apparmor-userns",
     layer: "user",
     pattern:
-      /setting up uid map: Permission denied|Failed RTM_NEWADDR|Failed to make \/ slave: Permission denied|prctl drop bounding: Operation not permitted|No permissions to creat|unshare user ns: Permission denied/,
+      /setting up uid map: Permission denied|Failed RTM_NEWADDR|Failed to make \/ slave: Permission denied|Dropping capability \d+ from bounds: Operation not permitted|No permissions to creat|unshare user ns: Permission denied/,
     when: ({ apparmorRestrictsUserns, uid }) => apparmorRestrictsUserns && uid !== 0,
     says: () => "AppArmor lets unprivileged programs have no rights in user namespaces (Ubuntu 23.10 and newer)",
     remedies: () => [
@@ -359,7 +359,7 @@ export const knownFailures: readonly KnownFailure[] = [
   {
     id: "capabilities-refused",
     layer: null,
-    pattern: /prctl|capset|capget|unable to (?:drop|switch)|Unable to (?:re-)?set fsuid/,
+    pattern: /prctl|capset|capget|Dropping capability|unable to (?:drop|switch)|Unable to (?:re-)?set fsuid/,
     says: () => "dropping capabilities is denied, by the seccomp filter or security module around fence",
     remedies: () => [dockerFilter, landlockBackend],
   },
@@ -415,7 +415,7 @@ export const knownFailures: readonly KnownFailure[] = [
   {
     id: "killed",
     layer: null,
-    pattern: /^ended by SIG/,
+    pattern: /^ended by /,
     says: () => "something ended it",
     remedies: () => ["was there too little memory? journalctl -k --grep oom", "start again"],
   },

@@ -10,7 +10,7 @@ import { unreachable } from "../base/errors.ts";
 import { type NamespaceLayer, type Namespaces, namespaceArgs, namespaceLayers, procArgs } from "../plan/namespaces.ts";
 import type { RunChild } from "../sys/child.ts";
 import type { BwrapFile } from "./bwrap.ts";
-import { type FailureGround, type RecognisedFailure, recogniseFailure } from "./bwrap-failure.ts";
+import { type BwrapFailure, type FailureGround, type RecognisedFailure, recogniseFailure } from "./bwrap-failure.ts";
 
 /** What went wrong with one try; null: nothing. */
 export type TryStart = (namespaces: Namespaces) => Promise<RecognisedFailure | null>;
@@ -37,16 +37,17 @@ export function tryStarts(bwrap: BwrapFile, run: RunChild, ground: () => Failure
     // bwrap is the one program that is there for sure, whatever the distribution.
     const args = [...namespaceArgs(namespaces, false), ...root, "--", bwrap.path, "--version"];
     const outcome = await run({ file: bwrap.path, args, timeoutMs });
-    const recognise = (stderr: string, signal: string | null) => recogniseFailure({ stderr, signal }, ground());
+    const recognise = (failure: BwrapFailure) => recogniseFailure(failure, ground());
+    const failed = (stderr: string) => recognise({ stderr, status: null, signal: null });
     switch (outcome.kind) {
       case "ended":
         if (outcome.status === 0 && outcome.stdout.startsWith("bubblewrap ")) return null;
-        return recognise(outcome.stderr, outcome.signal);
+        return recognise(outcome);
       case "timed-out":
-        hung = recognise(`bwrap: no answer within ${outcome.timeoutMs} ms`, null);
+        hung = failed(`bwrap: no answer within ${outcome.timeoutMs} ms`);
         return hung;
       case "not-started":
-        return recognise(`bwrap: execve: ${outcome.errno}`, null);
+        return failed(`bwrap: execve: ${outcome.errno}`);
       default:
         return unreachable(outcome);
     }

@@ -2,8 +2,8 @@
  * The door to child processes that are started for their answer: asked, waited for, gone.
  *
  * Runs:     host.
- * Promises: an empty environment unless one is given; no descriptor but those named; bounded time and output; when the
- *           answer is there the child has ended.
+ * Promises: an empty environment; no descriptor but those named; bounded time and output; when the answer is there the
+ *           child has ended, and so has what it left in its process group with hold of its output.
  * Source:   https://nodejs.org/api/child_process.html
  */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
@@ -38,6 +38,8 @@ export type RunChild = (request: ChildRequest) => Promise<ChildOutcome>;
 
 /** More output of one descriptor is read and dropped. */
 const longestOutput = 64 * 1024;
+/** How long others may hold the output of a child that has ended. */
+const lingerMs = 1000;
 
 export const runChild: RunChild = (request) =>
   new Promise((settle) => {
@@ -53,21 +55,30 @@ export const runChild: RunChild = (request) =>
 
 function start({ file, args, readsStatus = false }: ChildRequest): ChildProcess {
   const stdio: StdioOptions = ["ignore", "pipe", "pipe", readsStatus ? "pipe" : "ignore"];
-  return spawn(file, args, { env: {}, cwd: "/", stdio });
+  // In a process group of its own, which can be ended as a whole.
+  return spawn(file, args, { env: {}, cwd: "/", stdio, detached: true });
 }
 
 /** Settles when the child has ended; never when it was not started. */
 function outcomeOf(child: ChildProcess, timeoutMs: number): Promise<ChildOutcome> {
   const streams = child.stdio.slice(1).filter((stream) => stream !== null) as Readable[];
   const [stdout, stderr, report] = streams.map(collected);
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    child.kill("SIGKILL");
-    // Whoever inherited a pipe from it does not keep us waiting.
+  const end = () => {
+    endGroup(child);
+    // Whoever else has the other end of a pipe does not keep us waiting.
     for (const stream of streams) stream.destroy();
+  };
+  let timedOut = false;
+  let timer = setTimeout(() => {
+    timedOut = true;
+    end();
   }, timeoutMs);
   child.once("error", () => clearTimeout(timer));
+  child.once("exit", () => {
+    clearTimeout(timer);
+    // As bwrap does it: when it may not drop its capabilities it ends, and its child waits for it for ever.
+    timer = setTimeout(end, lingerMs);
+  });
   return new Promise((settle) => {
     child.once("close", (status, signal) => {
       clearTimeout(timer);
@@ -76,6 +87,14 @@ function outcomeOf(child: ChildProcess, timeoutMs: number): Promise<ChildOutcome
       settle({ kind: "ended", status, signal, ...texts });
     });
   });
+}
+
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nobody is left in it, or it is another user's: a set-user-ID bwrap ends with its parent.
+  }
 }
 
 /** The beginning of what comes. */

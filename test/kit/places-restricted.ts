@@ -47,14 +47,34 @@ export const both =
   (command) =>
     outer(inner(command));
 
+/** A part of a seccomp filter, as the OCI runtime specification has it. */
+export interface Denial {
+  readonly names: readonly string[];
+  readonly action: string;
+  readonly errnoRet?: number;
+  readonly args?: readonly object[];
+}
+
+export const denying = (...names: readonly string[]): Denial => ({ names, action: "SCMP_ACT_ERRNO", errnoRet: 1 });
+export const killing = (...names: readonly string[]): Denial => ({ names, action: "SCMP_ACT_KILL_PROCESS" });
+
 /** CLONE_NEWUSER of clone(2). */
 const cloneNewUser = 0x1000_0000;
+const netlink = 16;
+
+/** As Docker's default filter does. */
+export const newUserNamespaces: Denial = {
+  ...denying("clone"),
+  args: [{ index: 0, value: cloneNewUser, valueTwo: cloneNewUser, op: "SCMP_CMP_MASKED_EQ" }],
+};
+
+export const netlinkSockets: Denial = {
+  ...denying("socket"),
+  args: [{ index: 0, value: netlink, op: "SCMP_CMP_EQ" }],
+};
 
 export interface SystemContainer extends ContainerOptions {
-  /** System calls denied with EPERM. */
-  readonly deniedCalls?: readonly string[];
-  /** clone(2) with CLONE_NEWUSER is denied with EPERM, as Docker's default filter does. */
-  readonly deniesUserNamespaces?: boolean;
+  readonly denied?: readonly Denial[];
   /** As Docker and Podman hide and write-protect parts of /proc. */
   readonly masked?: boolean;
 }
@@ -67,25 +87,13 @@ export const usualCapabilities = [
 
 /** A container with the host's system directories, this repository and the Node that runs the tests. */
 export function systemContainer(options: SystemContainer): Enter {
-  const {
-    deniedCalls = [],
-    deniesUserNamespaces = false,
-    masked = false,
-    capabilities = [],
-    user = { uid: 0, gid: 0 },
-  } = options;
+  const { denied = [], masked = false, capabilities = [], user = { uid: 0, gid: 0 } } = options;
   const places = ["/usr", "/lib", "/lib64", "/bin", "/etc", root, dirname(process.execPath), dirname(fence)];
   const binds = [...new Set(places)].map((path) => ({
     ...{ destination: path, type: "bind", source: path },
     options: ["rbind", "ro"],
   }));
   const ofRoot = user.uid === 0 ? { effective: capabilities, permitted: capabilities } : {};
-  const newUser = { index: 0, value: cloneNewUser, valueTwo: cloneNewUser, op: "SCMP_CMP_MASKED_EQ" };
-  const denied = { action: "SCMP_ACT_ERRNO", errnoRet: 1 };
-  const syscalls = [
-    ...(deniedCalls.length === 0 ? [] : [{ names: deniedCalls, ...denied }]),
-    ...(deniesUserNamespaces ? [{ names: ["clone"], args: [newUser], ...denied }] : []),
-  ];
   const hidden = {
     maskedPaths: ["/proc/acpi", "/proc/kcore", "/proc/keys"],
     readonlyPaths: ["/proc/sys", "/proc/bus", "/proc/irq"],
@@ -96,6 +104,7 @@ export function systemContainer(options: SystemContainer): Enter {
       process: {
         ...{ terminal: false, user, args: command, env: [`PATH=${process.env["PATH"]}`], cwd: "/" },
         capabilities: { bounding: capabilities, ...ofRoot },
+        noNewPrivileges: denied.length > 0, // so that crun installs the filter after its own last steps
       },
       root: { path: "rootfs", readonly: true },
       mounts: [
@@ -107,7 +116,7 @@ export function systemContainer(options: SystemContainer): Enter {
       linux: {
         namespaces: ["pid", "mount", "network", "ipc", "uts"].map((type) => ({ type })),
         ...(masked ? hidden : {}),
-        ...(syscalls.length === 0 ? {} : { seccomp: { defaultAction: "SCMP_ACT_ALLOW", syscalls } }),
+        ...(denied.length === 0 ? {} : { seccomp: { defaultAction: "SCMP_ACT_ALLOW", syscalls: denied } }),
       },
     }).run;
 }

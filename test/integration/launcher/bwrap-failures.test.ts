@@ -9,8 +9,12 @@ import {
   asMappedRoot,
   asUser,
   both,
+  denying,
   type Enter,
   inBwrap,
+  killing,
+  netlinkSockets,
+  newUserNamespaces,
   systemContainer,
   underFence,
   usualCapabilities,
@@ -48,11 +52,14 @@ const places: readonly (readonly [id: string, where: string, enter: Enter])[] = 
   [
     "namespace-filtered",
     "in a container that denies user namespaces",
-    systemContainer({ deniesUserNamespaces: true, user }),
+    systemContainer({ denied: [newUserNamespaces], user }),
   ],
-  ["mount-refused", "in a container without mount", systemContainer({ deniedCalls: ["mount"], user })],
-  ["mount-refused", "in a container without pivot_root", systemContainer({ deniedCalls: ["pivot_root"], user })],
-  ["namespace-filtered", "in a container without unshare", systemContainer({ deniedCalls: ["unshare"], user })],
+  ["mount-refused", "in a container without mount", systemContainer({ denied: [denying("mount")], user })],
+  ["mount-refused", "in a container without pivot_root", systemContainer({ denied: [denying("pivot_root")], user })],
+  ["namespace-filtered", "in a container without unshare", systemContainer({ denied: [denying("unshare")], user })],
+  ["loopback", "in a container without netlink", systemContainer({ denied: [netlinkSockets], user })],
+  ["capabilities-refused", "in a container without capset", systemContainer({ denied: [denying("capset")], user })],
+  ["killed-by-filter", "in a container that kills who mounts", systemContainer({ denied: [killing("mount")], user })],
   ["caller-capabilities", "with capabilities, but not as root", withCapabilities],
 ];
 
@@ -99,7 +106,7 @@ describe("with a command line that cannot work:", () => {
   test.for(starts)("%s: %j", async ([id, command, input3]) => {
     const { status, signal, stderr } = await run(command, input3 === undefined ? {} : { input3 });
     expect(status).not.toBe(0);
-    expect(recogniseFailure({ stderr, signal }, plainGround)).toMatchObject({ id });
+    expect(recogniseFailure({ stderr, status, signal }, plainGround)).toMatchObject({ id });
   });
 });
 
@@ -118,21 +125,25 @@ describe("with another bwrap:", () => {
     chownSync(copy, owner, 0);
     chmodSync(copy, 0o4755);
     const { stderr } = await run(asUser([copy, "--unshare-user", "--disable-userns", "--ro-bind", "/", "/", "true"]));
-    expect(recogniseFailure({ stderr, signal: null }, { ...plainGround, setUserId: true })).toMatchObject({ id });
+    expect(recogniseFailure({ stderr, status: 1, signal: null }, { ...plainGround, setUserId: true })).toMatchObject({
+      id,
+    });
   });
 
   test("no-proc: in a root without /proc", async () => {
     const at = folder();
     const line = `mount --rbind / ${at} && umount --lazy ${at}/proc && exec chroot ${at} bwrap --ro-bind / / true`;
     const { stderr } = await run(["unshare", "--mount", "sh", "-c", line]);
-    expect(recogniseFailure({ stderr, signal: null }, plainGround)).toMatchObject({ id: "no-proc" });
+    expect(recogniseFailure({ stderr, status: 1, signal: null }, plainGround)).toMatchObject({ id: "no-proc" });
   });
 
   test("namespace-refused: in a chroot", async () => {
     const at = folder();
     const line = `mount --rbind / ${at} && exec chroot ${at} bwrap --unshare-user --ro-bind / / true`;
     const { stderr } = await run(["unshare", "--mount", "sh", "-c", line]);
-    expect(recogniseFailure({ stderr, signal: null }, plainGround)).toMatchObject({ id: "namespace-refused" });
+    expect(recogniseFailure({ stderr, status: 1, signal: null }, plainGround)).toMatchObject({
+      id: "namespace-refused",
+    });
   });
 });
 

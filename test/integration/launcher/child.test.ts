@@ -1,5 +1,9 @@
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { runChild } from "../../../src/sys/child.ts";
+import { folder, run } from "../../kit/sandbox.ts";
 
 const node = process.execPath;
 const long = 30_000;
@@ -30,11 +34,22 @@ test("one that a signal ended says which", async () => {
   expect(outcome).toMatchObject({ kind: "ended", status: null, signal: "SIGKILL" });
 });
 
-test("one that does not end is ended, also when a child of its own holds its output", async () => {
-  const forever = "setInterval(() => {}, 1e6)";
-  const script = `require("child_process").spawn(process.execPath, ["-e", "setTimeout(() => {}, 3000)"], { stdio: "inherit", detached: true }); ${forever}`;
-  const outcome = await runChild({ file: node, args: ["-e", script], timeoutMs: 300 });
-  expect(outcome).toEqual({ kind: "timed-out", timeoutMs: 300 });
+test.for([
+  ["does not end", "wait", 1500, { kind: "timed-out", timeoutMs: 1500 }],
+  [
+    "ends, but not its child",
+    "echo bye; exit 3",
+    long,
+    { kind: "ended", status: 3, signal: null, stdout: "bye\n", stderr: "", report: "" },
+  ],
+] as const)("one that %s is ended, with its child that holds its output", async ([, last, timeoutMs, expected]) => {
+  const fifo = join(folder(), "fifo");
+  await run(["mkfifo", fifo]);
+  // Its end comes when nobody has it open for writing any more.
+  const gone = text(createReadStream(fifo));
+  const args = ["-c", `exec 5>"$0"; sleep 1000 & ${last}`, fifo];
+  expect(await runChild({ file: "/bin/sh", args, timeoutMs })).toEqual(expected);
+  expect(await gone).toBe("");
 });
 
 test.for([

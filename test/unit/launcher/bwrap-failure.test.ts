@@ -93,7 +93,7 @@ const recorded: readonly (readonly [id: string, stderr: string, ground?: Partial
   ["mount-refused", "bwrap: pivot_root: Operation not permitted", { filtered: true }],
   ["root-read-only", "bwrap: Creating newroot failed: Read-only file system"],
   ["no-proc", "bwrap: Can't read /proc/sys/kernel/overflowuid: No such file or directory"],
-  ["capabilities-refused", "prctl drop bounding: Operation not permitted"],
+  ["capabilities-refused", "bwrap: capset failed: Operation not permitted"],
   ["capabilities-refused", "bwrap: prctl(PR_SET_NO_NEW_PRIVS) failed: Operation not permitted"],
   ["unknown-option", "bwrap: Unknown option --disable-userns"],
   ["missing-directory", "bwrap: Can't chdir to /gone: No such file or directory"],
@@ -105,7 +105,7 @@ const recorded: readonly (readonly [id: string, stderr: string, ground?: Partial
 ];
 
 const recognised = (stderr: string, ground: Partial<FailureGround> = {}) =>
-  recogniseFailure({ stderr: `${stderr}\n`, signal: null }, { ...plainGround, ...ground });
+  recogniseFailure({ stderr: `${stderr}\n`, status: 1, signal: null }, { ...plainGround, ...ground });
 
 test.for(recorded)("%s: %s", ([id, stderr, ground]) => {
   expect(recognised(stderr, ground)).toMatchObject({ id, quote: stderr === "" ? "it said nothing" : stderr });
@@ -117,9 +117,15 @@ test("every entry of the table is recognised in some message", () => {
   expect(knownFailures.map(({ id }) => id).filter((id) => !seen.has(id))).toEqual([]);
 });
 
-test("a bwrap that a signal ended says which", () => {
-  const end = (signal: string) => recogniseFailure({ stderr: "", signal }, plainGround).id;
-  expect([end("SIGSYS"), end("SIGKILL")]).toEqual(["killed-by-filter", "killed"]);
+test.for([
+  ["killed-by-filter", null, "SIGSYS"],
+  ["killed-by-filter", 128 + 31, null],
+  ["killed", null, "SIGKILL"],
+  ["killed", 128 + 9, null],
+  ["killed", 128 + 11, null],
+  ["unknown", 1, null],
+] as const)("%s: without a word, exit status %s, signal %s", ([id, status, signal]) => {
+  expect(recogniseFailure({ stderr: "\n", status, signal }, plainGround)).toMatchObject({ id });
 });
 
 test("what others wrote to standard error is not taken for bwrap's", () => {
@@ -127,7 +133,7 @@ test("what others wrote to standard error is not taken for bwrap's", () => {
 });
 
 test("the error quotes bwrap, and offers each remedy", () => {
-  const error = explainBwrapFailure({ stderr: `${uidMap}\n`, signal: null }, { ...plainGround, uid: 0 });
+  const error = explainBwrapFailure({ stderr: `${uidMap}\n`, status: 1, signal: null }, { ...plainGround, uid: 0 });
   expect(error.code).toBe("FENCE_BWRAP");
   expect(error.message).toContain(`(${uidMap})`);
   expect(error.details).toMatchObject({ step: "start-bwrap", hint: expect.stringContaining("--cap-add SETFCAP") });

@@ -9,7 +9,7 @@ import type { RunChild } from "../../../src/sys/child.ts";
 import { fakeBwrap, plainGround } from "../../kit/host-fixtures.ts";
 
 const everything: Namespaces = { layers: new Set(namespaceLayers), proc: "own" };
-const failure = recogniseFailure({ stderr: "bwrap: no", signal: null }, plainGround);
+const failure = recogniseFailure({ stderr: "bwrap: no", status: 1, signal: null }, plainGround);
 
 /** A bwrap that starts exactly when none of the layers is in `broken` and /proc is not asked for in vain. */
 function host(

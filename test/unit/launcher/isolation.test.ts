@@ -35,7 +35,7 @@ const doors = (run: RunChild) => ({ run, ground: () => plainGround });
 const procMasked = "bwrap: Can't mount proc on /newroot/proc: Operation not permitted";
 const noNetlink = "bwrap: loopback: Failed to create NETLINK_ROUTE socket: Operation not permitted";
 const readOnlySysctl = "bwrap: cannot open /proc/sys/user/max_user_namespaces: Read-only file system";
-const failed = (stderr: string) => ({ stderr: `${stderr}\n`, signal: null });
+const failed = (stderr: string) => ({ stderr: `${stderr}\n`, status: 1, signal: null });
 
 const reduced = ({ layers }: EffectiveIsolation) =>
   layers.filter(({ state }) => state === "weaker" || state === "missing").map(({ layer, state }) => [layer, state]);
