@@ -84,20 +84,18 @@ const fine: Partial<Record<TriedId, string>> = {
 /** `findings` null: there is no bwrap to try them with. */
 function triedCapability(id: TriedId, findings: NamespaceFindings | null): Capability {
   const purpose = id === "proc" ? "a /proc that shows only the sandbox's processes" : layerPurposes[id];
-  if (findings === null) return { id, purpose, state: "missing", says: "not tried: there is no bwrap", remedies: [] };
-  const failure = failureOf(id, findings);
-  if (failure !== null) {
+  // The one cause and its remedies stand beside bwrap.
+  const without = (says: string): Capability => ({ id, purpose, state: "missing", says, remedies: [] });
+  if (findings === null) return without("not tried: there is no bwrap");
+  const { failures, procFailure, startFailure } = findings;
+  if (startFailure !== null) return without("bwrap does not start here, see above");
+  const failure = id === "mount" ? undefined : failures.get(id === "proc" ? "pid" : id);
+  if (failure !== undefined) {
     return { id, purpose, state: "missing", says: causeOf(failure), remedies: failure.remedies };
   }
-  const { procFailure } = findings;
   if (id !== "proc" || procFailure === null) return { id, purpose, state: "ok", says: fine[id] ?? null, remedies: [] };
   const says = `${weakerUnderBwrap.pid}: ${causeOf(procFailure)}`;
   return { id, purpose, state: "weaker", says, remedies: procFailure.remedies };
-}
-
-function failureOf(id: TriedId, { failures, startFailure }: NamespaceFindings): RecognisedFailure | null {
-  const own = id === "mount" ? undefined : failures.get(id === "proc" ? "pid" : id);
-  return own ?? startFailure;
 }
 
 /** fence has started, from its memory files: what could deny them has not. */

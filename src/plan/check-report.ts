@@ -31,7 +31,7 @@ export interface Capability {
   readonly state: "ok" | "weaker" | "missing";
   /** What was found: a version, or the cause. null: it is ok, and there is nothing more to say. */
   readonly says: string | null;
-  /** Empty: it is ok. */
+  /** Empty: it is ok, or they stand beside bwrap. */
   readonly remedies: readonly string[];
 }
 

@@ -27,7 +27,8 @@ const user = { uid: 1000, gid: 1000 };
 async function lacking(enter: Enter) {
   const report: CheckReport = await ask(enter, "check");
   const entries = report.capabilities.filter(({ id, state }) => id !== "landlock" && state !== "ok");
-  for (const { remedies, says } of entries) expect(remedies, says ?? "").not.toEqual([]);
+  const above = "bwrap does not start here, see above";
+  for (const { remedies, says } of entries) expect(remedies.length > 0, says ?? "").toBe(says !== above);
   return { report, lacks: Object.fromEntries(entries.map(({ id, state }) => [id, state])) };
 }
 
@@ -48,7 +49,7 @@ describe("fence check", () => {
     const { report, lacks } = await lacking(inBwrap("--disable-userns"));
     expect(report.verdict).toBe("landlock");
     expect(lacks).toMatchObject({ bwrap: "missing", mount: "missing", user: "missing", pid: "missing" });
-    expect(report.capabilities.find(({ id }) => id === "user")?.says).toContain("or a sandbox around this one");
+    expect(report.capabilities.find(({ id }) => id === "bwrap")?.says).toContain("or a sandbox around this one");
   });
 
   test("finds everything in a sandbox of an unprivileged user that allows another", async () => {
