@@ -79,11 +79,15 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   const { addon, front, messages } = context;
   const around = surroundings();
   const decision = await decide(addon, request, around);
-  const bridges = await openBridges(addon, decision, around, resources);
+  const directory = decision.bridges === null ? null : runtimeDirectory(addon, around, resources);
+  const bridges = await openBridges(addon, { ...decision, ...around }, directory, resources);
   const mounts = decideMounts(decision, around, bridges?.sockets ?? []);
   resources.adopt(new MountPoints(addon, mounts.leftBehind, around.uid), (points) => points.release());
   const inside = new InsideEvents({
-    ready: (event) => report.ready(readyReport(decision, mounts, bridges, event["isolation"] ?? null)),
+    ready(event) {
+      report.ready(readyReport(decision, mounts, bridges, event["isolation"] ?? null));
+      directory?.close(); // the sandbox has its sockets: nobody else is to find them
+    },
     verified: (checks) => report.verified(checks),
     crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
   });
@@ -101,15 +105,18 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   messages.write(said);
 }
 
+function runtimeDirectory(addon: Addon, around: Surroundings, resources: DisposableStack): RuntimeDirectory {
+  return resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
+}
+
 async function openBridges(
   addon: Addon,
-  decision: Decision,
-  around: Surroundings,
+  { bridges: wanted, uid }: Pick<Decision, "bridges"> & Pick<Surroundings, "uid">,
+  directory: RuntimeDirectory | null,
   resources: DisposableStack,
 ): Promise<HostBridges | null> {
-  if (decision.bridges === null) return null;
-  const directory = resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
-  const open = await HostBridges.open(addon, decision.bridges, directory, { uid: around.uid });
+  if (wanted === null || directory === null) return null;
+  const open = await HostBridges.open(addon, wanted, directory, { uid });
   return resources.adopt(open, (bridges) => bridges.close());
 }
 
@@ -224,7 +231,7 @@ function refuseFailure({ end, inside, said, request, decision }: Ending): void {
   if (failure !== null) throw request.program.kind === "shell" ? withShellHint(failure) : failure;
   if (wasReady || (end.ofProgram && end.signal !== null)) return;
   const signal = end.signal === null ? null : signalName(end.signal);
-  throw explainBwrapFailure({ stderr: said, signal }, decision.isolationDoors.ground());
+  throw explainBwrapFailure({ stderr: said, status: end.exit, signal }, decision.isolationDoors.ground());
 }
 
 function withShellHint(failure: FenceError): FenceError {

@@ -79,13 +79,17 @@ describe("before the first start", () => {
 
   test.for([
     ["landlock", { landlockAbi: -95 }, "cannot be had: this kernel has no Landlock"],
-    ["landlock", { landlockAbi: 2 }, "can only be had in part: this kernel has Landlock ABI 2, file rules need ABI 5"],
     ["seccomp", { seccomp: false }, "cannot be had: this kernel has no seccomp filters"],
   ] as const)("a required layer %s that the kernel lacks is an error: %o", ([layer, lack, why]) => {
     const error = failure(() => decideIsolation({ ...strict, ...lack }));
     expect(error).toMatchObject({ code: "FENCE_ISOLATION", exitStatus: 125 });
     expect(error.message).toContain(`isolation layer ${layer} is required and ${why}`);
     expect(error.details.hint).toMatch(/^use .*; or --isolation best-effort, but then /);
+  });
+
+  test("an older Landlock is the second wall as far as it goes, also where it is required: reported, not refused", () => {
+    const older = decideIsolation({ ...strict, landlockAbi: 2 });
+    expect(reduced(older.effective)).toEqual([["landlock", "weaker"]]);
   });
 
   test("what the kernel lacks is reported with best-effort, and not asked of bootstrap", () => {
