@@ -48,8 +48,9 @@ For this run, beside the settings (all repeatable):
                            a port of the sandbox, for the host (at 127.0.0.1)
 Network:
   --http-proxy ADDR  --socks-proxy ADDR
-                           these instead of fence's own proxies: tcp:HOST:PORT,
-                           unix:PATH, http://HOST:PORT, socks5://HOST:PORT
+                           reach hosts through these, which decide about them:
+                           tcp:HOST:PORT, unix:PATH, http://HOST:PORT,
+                           socks5://HOST:PORT
 Environment and directory:
   --env NAME=VALUE  --unset-env NAME  --clear-env  --chdir DIR
 Isolation:

@@ -85,7 +85,9 @@ export const networkKeys = {
   defaultAction: last(word(["deny", "proxy"]), "deny", "Hosts in neither list: denied, or left to upstreamProxy."),
   allowUnixSockets: appended(pathPattern, "Unix sockets of the host that the program can connect to."),
   allowAllUnixSockets: either("Whether the program can connect to every Unix socket that it sees."),
-  allowLocalBinding: either("Whether the program may listen on ports of its own loopback."),
+  allowLocalBinding: either(
+    "What allowLocalOutbound is where it is null. On its own loopback the program can always listen.",
+  ),
   allowLocalOutbound: last(
     orNone(flag),
     null,

@@ -12,6 +12,7 @@ import { withoutPassword } from "./values.ts";
 export interface Origin {
   /** `network.allowedDomains`. */
   readonly key: string;
+  readonly merge: MergeRule;
   readonly said: readonly Saying[];
   /** What the key's absence means. */
   readonly absent: Json;
@@ -27,7 +28,7 @@ export interface Saying {
 export function originsOf(layers: readonly Layer[]): readonly Origin[] {
   return everyKey.map(({ key, merge, absent, of }) => {
     const said = layers.map((layer) => ({ value: of(layer), source: layer.source }));
-    return { key, absent, said: counting(merge, said.filter(isSaid)) };
+    return { key, merge, absent, said: counting(merge, said.filter(isSaid)) };
   });
 }
 

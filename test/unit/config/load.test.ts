@@ -261,11 +261,12 @@ describe("merging", () => {
   });
 
   test("true stays true, and whoever said false is told", () => {
-    const { policy, notes } = merged({ ssh: { inheritDeny: true } }, { ssh: { inheritDeny: false } });
-    expect(policy.ssh.inheritDeny).toBe(true);
+    const says = (allowGitConfig: boolean) => ({ filesystem: { allowGitConfig } });
+    const { policy, notes } = merged(says(true), says(false));
+    expect(policy.filesystem.allowGitConfig).toBe(true);
     expect(notes).toEqual([
       {
-        where: "ssh.inheritDeny",
+        where: "filesystem.allowGitConfig",
         says: `is true: /work/project/base.json says so, and false in ${project} cannot take it back`,
       },
     ]);
@@ -438,22 +439,51 @@ test("whatever the settings say, the paths of the policy are absolute and normal
 });
 
 describe("notes", () => {
-  test.for<[what: string, settings: object, where: string]>([
-    ["keys for macOS", { macos: { gpu: true } }, "macos"],
-    ["allowPty", { allowPty: true }, "allowPty"],
+  test.for<[what: string, settings: object, where: string[]]>([
+    ["keys for macOS", { macos: { gpu: true } }, ["macos"]],
+    ["allowPty", { allowPty: true }, ["allowPty"]],
+    [
+      "what nothing enforces",
+      { ssh: { inheritDeny: true }, command: { runtimeExecPolicy: "argv" } },
+      ["command.runtimeExecPolicy", "ssh.inheritDeny"],
+    ],
+    [
+      "what is for proxies",
+      { network: { deniedDomains: ["a"], allowedDomains: ["b"] } },
+      ["network.deniedDomains", "network.allowedDomains"],
+    ],
     [
       "ports without allowLocalOutbound",
       { network: { allowLocalOutboundPorts: [1] } },
-      "network.allowLocalOutboundPorts",
+      ["network.allowLocalOutboundPorts"],
     ],
-    ["the host's network", { network: { allowedDomains: ["*"] } }, "network.allowedDomains"],
-    ["devices beside all devices", { devices: { mode: "host", allow: ["/dev/kvm"] } }, "devices.allow"],
+    ["the host's network", { network: { allowedDomains: ["*"] } }, ["network.allowedDomains"]],
+    ["devices beside all devices", { devices: { mode: "host", allow: ["/dev/kvm"] } }, ["devices.allow"]],
   ])("%s", ([, settings, where]) => {
-    expect(load({ [project]: settings }).notes.map((note) => note.where)).toEqual([where]);
+    expect(load({ [project]: settings }).notes.map((note) => note.where)).toEqual(where);
   });
 
-  test("none for empty keys", () => {
-    expect(load({ [project]: { macos: { mach: { lookup: [] } }, $schema: "x" } }).notes).toEqual([]);
+  test("name the settings that say it", () => {
+    const { notes } = load({
+      [project]: { extends: "./b.json", ssh: { allowedHosts: ["b"] } },
+      "/work/project/b.json": { ssh: { allowedHosts: ["a"] } },
+    });
+    expect(notes).toEqual([
+      { where: "ssh.allowedHosts", says: expect.stringContaining(`(/work/project/b.json, ${project})`) },
+    ]);
+  });
+
+  test("none for what says nothing, or the default", () => {
+    const settings = {
+      macos: { mach: { lookup: [] } },
+      $schema: "x",
+      command: { runtimeExecPolicy: "path" },
+      ssh: { allowedHosts: [] },
+    };
+    expect(
+      load({ [project]: { ...settings, network: { defaultAction: "deny", upstreamProxy: null }, allowPty: false } })
+        .notes,
+    ).toEqual([]);
   });
 });
 
@@ -513,5 +543,7 @@ test("every key of the Go tool is read", () => {
     command: keys.command,
     ssh: keys.ssh,
   });
-  expect(notes.map(({ where }) => where)).toEqual(["macos", "allowPty"]);
+  expect(new Set(notes.map(({ where }) => where.split(".")[0]))).toEqual(
+    new Set(["network", "command", "ssh", "allowPty", "macos"]),
+  );
 });
