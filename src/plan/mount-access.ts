@@ -20,6 +20,13 @@ export function accessAt({ mounts }: Pick<MountPlan, "mounts">, path: string): M
   return accessOf(topmost, steps);
 }
 
+/** Whether a path that exists on the host exists in the sandbox; `path` without symlinks. */
+export function isThere(mounts: MountPlan["mounts"], path: string): boolean {
+  if (path === "/" || mounts.some(({ step }) => isWithin(step.to, path))) return true;
+  const topmost = mounts.findLast(({ step }) => step.kind !== "remount-read-only" && isWithin(path, step.to));
+  return topmost !== undefined && !isOwn(topmost.step);
+}
+
 function isOwn({ kind }: MountStep): boolean {
   return kind === "tmpfs" || kind === "directory";
 }

@@ -38,10 +38,12 @@ function claimReadable(draft: Draft): void {
   const wish = byDefault("show", "base", `${key}: what is readable all the same`);
   for (const path of defaults.readableByDefault) show(draft, path, wish);
   const { home } = draft.facts;
-  const homePlace = existing(draft, home);
-  if (homePlace === null) return;
-  claim(draft, homePlace, { ...wish, effect: "exist" });
-  claimLinks(draft, homePlace.links, wish);
+  for (const path of [home, "/run", "/var/run"]) {
+    const place = existing(draft, path);
+    if (place?.entry?.type !== "directory") continue;
+    claim(draft, place, { ...wish, effect: "exist" });
+    claimLinks(draft, place.links, wish);
+  }
   if (!strictDenyRead) for (const name of defaults.readableInHome) show(draft, childOf(home, name), wish);
 }
 

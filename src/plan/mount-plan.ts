@@ -11,6 +11,7 @@ import { type HostPath, hostPath, isWithin, sandboxPath } from "../base/paths.ts
 import { quoted } from "../base/quote.ts";
 import { mountArgs } from "./bwrap-argv.ts";
 import { judgeAbsent } from "./mount-absent.ts";
+import { isThere } from "./mount-access.ts";
 import { baseOf, claimBase, temporaryPlace } from "./mount-base.ts";
 import { claimDangerous } from "./mount-dangerous.ts";
 import { claimDenials } from "./mount-denials.ts";
@@ -40,6 +41,7 @@ export function planMounts(policy: Policy, facts: HostFacts, view: HostView): Mo
   claimPins(draft);
   const tree = mountTree(baseOf(draft), draft.claims);
   refuseUnplaced(draft, tree);
+  refuseInvisibleDirectory(draft, tree);
   const unprotected = judgeAbsent(draft, tree);
   refuseTooMany(tree.mounts);
   return {
@@ -78,18 +80,19 @@ function claimBootstrap({ claims, facts }: Draft, place: string): void {
   }
 }
 
-/** Where the whole host can be read, the working directory can, too, although it is in /tmp or /run. */
+/** Where the whole host can be read, the working directory can, too, although it is in /tmp or /run: unless it is denied. */
 function claimDirectory(draft: Draft): void {
-  const { view, facts } = draft;
-  const place = followPath(view, facts.directory);
+  const place = followPath(draft.view, draft.facts.directory);
   if (place === null || place.entry === null) return;
   const tree = mountTree(baseOf(draft), draft.claims);
   const sight = tree.sightOf(place.path);
-  const by = tree.decidedBy(place.path);
-  if (sight === "private" || (sight === "empty" && by?.isDefault === true))
-    claim(draft, place, { effect: "show", phase: "rebind", because: "the working directory", isDefault: false });
-  const hasMountsBelow = draft.claims.some(({ path }) => isWithin(path, place.path));
-  if (sight !== "nothing" || hasMountsBelow) return;
+  if (sight === "private" || (sight === "empty" && tree.decidedBy(place.path)?.isDefault === true))
+    claim(draft, place, { effect: "show", phase: "rebind", because: "the working directory", isDefault: true });
+}
+
+function refuseInvisibleDirectory({ view, facts }: Draft, { mounts }: MountTree): void {
+  const place = followPath(view, facts.directory);
+  if (place === null || place.entry === null || isThere(mounts, place.path)) return;
   throw planError(
     `the working directory ${quoted(place.path)} is not in the sandbox`,
     place.path,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { accessAt } from "../../../src/plan/mount-access.ts";
+import { accessAt, isThere } from "../../../src/plan/mount-access.ts";
 import { planMounts } from "../../../src/plan/mount-plan.ts";
 import type { FilesystemPolicy } from "../../../src/plan/policy.ts";
 import { factsOf, hostOf } from "../../kit/hosts.ts";
@@ -31,5 +31,7 @@ test("in an empty root what is not granted is not there, and directories above a
   expect(accessAt(plan, "/srv/x/y")).toBe("read-only");
   expect(accessAt(plan, "/srv")).toBe("read-only");
   expect(accessAt(plan, "/home/u")).toBe("read-only");
-  expect(accessAt(plan, "/var")).toBe("none");
+  expect(accessAt(plan, "/var/lib")).toBe("none");
+  expect(["/srv/x/y", "/srv", "/home/u", "/run"].filter((path) => !isThere(plan.mounts, path))).toEqual([]);
+  expect(["/var/lib", "/home/u/.ssh"].filter((path) => isThere(plan.mounts, path))).toEqual([]);
 });

@@ -206,9 +206,15 @@ describe("the working directory", () => {
     expect(look("/tmp/other")).toBeNull();
   });
 
-  test("is not seen where it is denied", () => {
-    const { look } = plannedOn(merged, { filesystem: { denyRead: ["/home/u"] } });
-    expect(look("/home/u/work")).toBeNull();
+  test("that is denied is not shown by default: there is no place to start in", () => {
+    const tree = { ...merged, "/tmp/secret/project/x": "" };
+    const refused = (path: string, directory: string) =>
+      failure(() => plannedOn(tree, { filesystem: { denyRead: [path] } }, { directory })).message;
+    expect(refused("/home/u", "/home/u/work")).toContain("is not in the sandbox");
+    expect(refused("/tmp/secret", "/tmp/secret/project")).toContain("is not in the sandbox");
+    const { look } = plannedOn(tree, { filesystem: { denyRead: ["/home/u/work"] } });
+    expect(look("/home/u/work/main.c")).toBeNull();
+    expect(look("/home/u/work")).toMatchObject({ source: null });
   });
 
   test("that an empty root does not show is an error with the remedy", () => {

@@ -70,7 +70,7 @@ describe("narrower and later", () => {
   test("what is readable again in what is denied does not become writable by default", () => {
     const { look } = planned(
       { "/home/u/.npm/_logs/x": "" },
-      { filesystem: { denyRead: ["/home/u"], allowRead: ["/home/u/.npm"] } },
+      { filesystem: { denyRead: ["/home/u"], allowRead: ["/home/u/.npm", work] } },
     );
     expect(look("/home/u/.npm/_logs/x")).toMatchObject({ isWritable: false });
     expect(planned({ "/home/u/.npm/_logs/x": "" }).look("/home/u/.npm/_logs/x")).toMatchObject({ isWritable: true });
