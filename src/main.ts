@@ -163,7 +163,7 @@ async function runLauncher(role: Extract<StubRole, { name: "launcher" }>, words:
       }
       case "launch": {
         const { launch, showLaunch } = await import("./launcher/launch.ts");
-        const context = { addon, waiting, front, messages, say };
+        const context = { addon, waiting, front, messages, say, environment: role.environment };
         const { action } = given.request;
         if (action.kind === "run") await launch(context, given.request);
         else await showLaunch(context, given.request, action.form);

@@ -15,6 +15,7 @@
 struct ends {
 	enum set_up_face face;
 	int executable;
+	int environment; /* of a launcher: this process's own, as it was given */
 	int program;   /* pidfd of this process */
 	int setup[2];  /* this process, the set-up */
 	int life[2];   /* this process, the keeper; of a launcher: this process, the set-up */
@@ -55,17 +56,18 @@ _Noreturn static void die_clone(long result)
 _Noreturn static void become_setup(const struct start *start, const struct ends *ends)
 {
 	int is_launcher = ends->face == SET_UP_LAUNCHER;
-	const int descriptors[] = { ends->setup[1], is_launcher ? ends->life[1] : ends->keeper[1] };
-	int keep[] = { ends->executable, descriptors[0], descriptors[1] };
+	const int descriptors[] = { ends->setup[1], is_launcher ? ends->life[1] : ends->keeper[1], ends->environment };
+	int keep[] = { ends->executable, descriptors[0], descriptors[1], descriptors[2] };
+	const unsigned int count = is_launcher ? 3 : 2;
 	const struct node_role role = {
 		.name = is_launcher ? "launcher" : "set-up",
 		.descriptors = descriptors,
-		.count = 2,
+		.count = count,
 	};
 	long result;
 
 	setup_limits();
-	result = descriptor_close_others(keep, sizeof(keep) / sizeof(keep[0]));
+	result = descriptor_close_others(keep, 1 + count);
 	if (result < 0)
 		die_call(STEP, "cannot close inherited descriptors (Linux 5.9 has the call, some seccomp profiles deny it)",
 			 "close_range", result);
@@ -135,6 +137,22 @@ static void make_ends(struct ends *ends)
 			 "pidfd_open", ends->program);
 }
 
+/*
+ * The launcher passes every variable on, also those that are kept from its own Node. Whoever is not dumpable has a
+ * /proc/self that is root's, proc(5): it must be opened before.
+ */
+static void open_environment(struct ends *ends)
+{
+	ends->environment = NO_DESCRIPTOR;
+	if (ends->face != SET_UP_LAUNCHER)
+		return;
+	ends->environment = descriptor_above_stdio(sys_open("/proc/self/environ", O_RDONLY | O_CLOEXEC));
+	if (ends->environment == -EMFILE)
+		die_open_files("open");
+	if (ends->environment < 0)
+		die_call(STEP, "cannot read the environment in /proc/self/environ", "open", ends->environment);
+}
+
 /* Starts the detached processes and keeps this one's ends. */
 struct own set_up_start(const struct start *start, int file, enum set_up_face face)
 {
@@ -143,6 +161,7 @@ struct own set_up_start(const struct start *start, int file, enum set_up_face fa
 
 	setup_limits_check();
 	make_ends(&ends);
+	open_environment(&ends);
 	/* Before the fork, so that no child is ever readable by others; execve(2) resets it for the program. */
 	result = sys_prctl(PR_SET_DUMPABLE, 0);
 	if (result < 0)
@@ -159,6 +178,8 @@ struct own set_up_start(const struct start *start, int file, enum set_up_face fa
 	(void)sys_close(ends.keeper[1]);
 	(void)sys_close(ends.program);
 	(void)sys_close(ends.executable);
+	if (ends.environment != NO_DESCRIPTOR)
+		(void)sys_close(ends.environment);
 	await_detached(result);
 	return (struct own){ .start = start, .setup = ends.setup[0], .life = ends.life[0] };
 }

@@ -5,6 +5,7 @@
  * Promises: reads, and asks; changes nothing on the host. `--dry-run` shows what a run would use.
  * Source:   docs/launch.md
  */
+import { readFileSync } from "node:fs";
 import type { Address } from "../bridge/address.ts";
 import { loadPolicy } from "../config/load.ts";
 import { refuseDeniedCommand } from "../plan/denied-commands.ts";
@@ -16,7 +17,7 @@ import type { Addon } from "../sys/addon.ts";
 import { runChild } from "../sys/child.ts";
 import { hostFiles } from "../sys/host-files.ts";
 import { hostView } from "../sys/host-view.ts";
-import type { Variables } from "../sys/original-environment.ts";
+import { originalEnvironment, type Variables } from "../sys/original-environment.ts";
 import { readSettingsFile } from "../sys/settings-files.ts";
 import type { HostBridgeRequest } from "./bridge-ends.ts";
 import { type BwrapFile, locateBwrap } from "./bwrap.ts";
@@ -40,8 +41,18 @@ export interface Decision {
   readonly isolationDoors: IsolationDoors;
 }
 
+export interface DecisionDoors {
+  readonly addon: Addon;
+  /** The environment as it was given, for reading. */
+  readonly environment: number;
+}
+
 /** Throws FENCE_CONFIG, FENCE_COMMAND, FENCE_USAGE, FENCE_BWRAP, FENCE_ISOLATION. */
-export async function decide(addon: Addon, request: LaunchRequest, around: Surroundings): Promise<Decision> {
+export async function decide(
+  { addon, environment: given }: DecisionDoors,
+  request: LaunchRequest,
+  around: Surroundings,
+): Promise<Decision> {
   const doors = { read: readSettingsFile, uid: around.uid };
   const { policy, notes } = loadPolicy(doors, { ...request.policy, ...around });
   const { program } = request;
@@ -64,7 +75,7 @@ export async function decide(addon: Addon, request: LaunchRequest, around: Surro
     policy,
     notes,
     argv: programArguments(program),
-    environment: programEnvironment(request.environment),
+    environment: programEnvironment(() => originalEnvironment(readFileSync(given)), request.environment),
     directory: request.directory ?? around.directory,
     bridges: bridgesOf(request, policy),
     bwrap,

@@ -37,18 +37,17 @@ export interface LaunchContext {
   readonly messages: Messages;
   /** To standard output. */
   readonly say: (text: string) => void;
+  /** The environment as it was given, for reading. */
+  readonly environment: number;
 }
 
 const bootstrapPath = "/tmp/fence/bin/fence";
 
 /** `--dry-run`: the same decisions, and nothing is made. Throws as launch(). */
-export async function showLaunch(
-  { addon, say }: LaunchContext,
-  request: LaunchRequest,
-  form: "tree" | "json",
-): Promise<void> {
+export async function showLaunch(context: LaunchContext, request: LaunchRequest, form: "tree" | "json"): Promise<void> {
+  const { addon, say } = context;
   const around = surroundings();
-  const decision = await decide(addon, request, around);
+  const decision = await decide(context, request, around);
   const bridges = await plannedBridges(addon, decision);
   const sockets = bridges.flatMap(({ listen, name }) =>
     listen.kind === "unix" ? [{ name, path: hostPath(listen.path) }] : [],
@@ -78,7 +77,7 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   using resources = new DisposableStack();
   const { addon, front, messages } = context;
   const around = surroundings();
-  const decision = await decide(addon, request, around);
+  const decision = await decide(context, request, around);
   const directory = decision.bridges === null ? null : runtimeDirectory(addon, around, resources);
   const bridges = await openBridges(addon, { ...decision, ...around }, directory, resources);
   const mounts = decideMounts(decision, around, bridges?.sockets ?? []);

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
-import { originalEnvironment, type Variables } from "../sys/original-environment.ts";
+import type { Variables } from "../sys/original-environment.ts";
 import type { LaunchEnvironment, LaunchedProgram } from "./request.ts";
 
 /** The shell that -c means: what every system has, when it has one. */
@@ -19,9 +19,9 @@ export function programArguments(program: LaunchedProgram): readonly string[] {
   return program.kind === "words" ? program.argv : [shellPath, "-c", program.command];
 }
 
-/** Throws FENCE_USAGE. */
-export function programEnvironment({ clear, unset, set }: LaunchEnvironment): Variables {
-  const variables = new Map(clear ? [] : originalEnvironment());
+/** `original` throws FENCE_USAGE. */
+export function programEnvironment(original: () => Variables, { clear, unset, set }: LaunchEnvironment): Variables {
+  const variables = new Map(clear ? [] : original());
   for (const name of unset) variables.delete(name);
   for (const { name, value } of set) variables.set(name, value);
   return [...variables];

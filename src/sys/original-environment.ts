@@ -1,17 +1,16 @@
 /**
  * The environment that fence was started with, as the program is to have it.
  *
- * Runs:     host, in the launcher.
- * Promises: every variable as it was given, also those that are hidden from this Node; none is changed by reading it.
+ * Runs:     host, in the launcher. Pure.
+ * Promises: every variable as it was given, also those that are hidden from this Node.
  * Source:   proc_pid_environ(5); native/stub/node.c hides some
  */
-import { readFileSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
 
 export type Variables = readonly (readonly [name: string, value: string])[];
 
 /** In the order of the block; what has no `=` is no variable. Throws FENCE_USAGE for bytes that are not UTF-8. */
-export function originalEnvironment(bytes: Buffer = readFileSync("/proc/self/environ")): Variables {
+export function originalEnvironment(bytes: Buffer): Variables {
   const variables = new Map<string, string>();
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(0, start);

@@ -25,6 +25,8 @@ export type StubRole =
       readonly socket: number;
       /** To the front, which stays until the sandbox and this process are done. */
       readonly life: number;
+      /** The environment as it was given, for reading. */
+      readonly environment: number;
     }
   | {
       readonly name: "bridges";
@@ -56,7 +58,7 @@ export function takeStubRole(environment: NodeJS.ProcessEnv): StubRole | null {
     case "set-up":
       return { name, addon: at(0), socket: at(1), keeper: at(2) };
     case "launcher":
-      return { name, addon: at(0), socket: at(1), life: at(2) };
+      return { name, addon: at(0), socket: at(1), life: at(2), environment: at(3) };
     case "bridges":
       return {
         name,

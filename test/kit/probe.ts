@@ -21,6 +21,8 @@ export const arrange = compiled("arrange.c", ["-static"]);
 export const tracer = compiled("tracer.c", ["-static"]);
 /** Runs a command under a terminal of its own. Static. */
 export const terminal = compiled("terminal.c", ["-static"]);
+/** Runs a command and lives as long as anything that it has started. Static. */
+export const family = compiled("family.c", ["-static"]);
 /** Traces fence and lets one system call of one of its processes fail, or kills a process there. Static. */
 export const inject = compiled("inject.c", ["-static"]);
 /** A shared library that creates the file $FENCE_TEST_MARKER wherever it is loaded. */

@@ -1,0 +1,145 @@
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, test } from "vitest";
+import { homeFolder, launched, users } from "../kit/launched.ts";
+import { probe } from "../kit/probe.ts";
+import { requires } from "../kit/requires.ts";
+import { fence } from "../kit/sandbox.ts";
+
+beforeEach(requires("bwrap"));
+
+const noCore = ["limit", "4", "0", "0"];
+
+describe.for(users)("as %s", (user) => {
+  beforeEach(requires("root", "unprivileged bwrap", "setpriv"));
+
+  test("the program's exit status is fence's", async () => {
+    for (const status of [0, 1, 2, 42, 124, 125, 126, 127, 128, 130, 137, 255]) {
+      const outcome = await launched([probe, "exit", String(status)], { user });
+      expect(outcome).toMatchObject({ status, stdout: "", stderr: "" });
+      expect(outcome.reports.at(-1)).toMatchObject({ event: "ended", exit: status, signal: null });
+    }
+  });
+
+  test("the signal that ends the program ends fence", async () => {
+    for (const signal of [1, 2, 3, 6, 9, 11, 13, 14, 15, 10, 31, 34, 64]) {
+      const direct = await launched([probe, "raise", String(signal)], { user, arranged: noCore, through: "nothing" });
+      expect(direct.signal).not.toBe(null);
+      const outcome = await launched([probe, "raise", String(signal)], { user, arranged: noCore });
+      expect(outcome).toMatchObject({ status: null, signal: direct.signal, stdout: "", stderr: "" });
+      expect(outcome.reports.at(-1)).toMatchObject({ event: "ended", exit: null, signal });
+    }
+  });
+
+  test("a program that is not there is 127, with one message, which names the sandbox", async () => {
+    const outcome = await launched(["/no/such"], { user });
+    expect(outcome).toMatchObject({ status: 127, stdout: "" });
+    expect(outcome.stderr.split("\n")).toEqual([
+      "fence: cannot run /no/such: execve: ENOENT (no such file or directory)",
+      "  step:  exec (in the sandbox)",
+      expect.stringContaining("  hint:  "),
+      "  code:  FENCE_PROGRAM_NOT_FOUND",
+      "",
+    ]);
+    expect(outcome.reports.at(-1)).toMatchObject({ event: "failed", code: "FENCE_PROGRAM_NOT_FOUND", exit: 127 });
+  });
+
+  test("a program that cannot run is 126, likewise", async () => {
+    const home = homeFolder();
+    const program = join(home, "program");
+    writeFileSync(program, "not a program", { mode: 0o644 });
+    const outcome = await launched([program], { user, home, options: ["--allow-read", home] });
+    expect(outcome).toMatchObject({ status: 126, stdout: "" });
+    expect(outcome.stderr).toContain(`fence: cannot run ${program}: execve: EACCES`);
+    expect(outcome.stderr.match(/^fence: /gm)).toHaveLength(1);
+    expect(outcome.stderr).toContain("  step:  exec (in the sandbox)\n");
+    expect(outcome.stderr).toContain("  code:  FENCE_PROGRAM_CANNOT_RUN\n");
+  });
+
+  test("what is wrong before the start is 125, likewise, and nothing runs", async () => {
+    const outcome = await launched(["echo", "started"], { user, options: ["--settings", "/no/such.json"] });
+    expect(outcome).toMatchObject({ status: 125, stdout: "" });
+    expect(outcome.stderr.match(/^fence: /gm)).toHaveLength(1);
+    expect(outcome.stderr).toContain("/no/such.json");
+  });
+});
+
+describe("-c", () => {
+  const shell = (command: string, env = {}) => launched([], { options: ["-c", command], env });
+
+  test("is one word for the shell of the sandbox, quotes and all", async () => {
+    const command = `printf '<%s>' "a b" 'c"d' $((1 + 2)) "$A" é; echo; echo "$#"`;
+    const direct = await launched(["/bin/sh", "-c", command], { through: "nothing", env: { A: "*  $B" } });
+    expect(direct.stdout).toBe(`<a b><c"d><3><*  $B><é>\n0\n`);
+    expect(await shell(command, { A: "*  $B" })).toMatchObject({ status: 0, stdout: direct.stdout, stderr: "" });
+  });
+
+  test("ends as the shell does", async () => {
+    expect(await shell("exit 7")).toMatchObject({ status: 7, stderr: "" });
+    expect(await shell("kill -KILL $$")).toMatchObject({ status: null, signal: "SIGKILL", stderr: "" });
+    expect(await shell("no-such-command")).toMatchObject({ status: 127, stderr: expect.stringContaining("not found") });
+    expect(await shell("(")).toMatchObject({ status: 2, stderr: expect.not.stringContaining("fence") });
+    expect(await shell("")).toMatchObject({ status: 125, stderr: expect.stringContaining("-c must be followed") });
+  });
+
+  test("beside a program is an error", async () => {
+    const outcome = await launched(["true"], { options: ["-c", "true"] });
+    expect(outcome).toMatchObject({ status: 125, stdout: "" });
+    expect(outcome.stderr).toContain("-c");
+  });
+});
+
+describe("the words of the program", () => {
+  /** A program of this name that says which arguments it has. */
+  function programNamed(name: string): { readonly home: string; readonly env: { readonly PATH: string } } {
+    const home = homeFolder();
+    writeFileSync(join(home, name), '#!/bin/sh\necho "$(basename "$0")" "$@"\n', { mode: 0o755 });
+    chmodSync(home, 0o755);
+    return { home, env: { PATH: `${home}:/usr/bin:/bin` } };
+  }
+
+  /** fence with exactly these words. */
+  const words = (given: readonly string[], { home, env }: ReturnType<typeof programNamed>) =>
+    launched([fence, ...given], { through: "nothing", home, env });
+
+  test("behind -- are the program's, whatever they look like", async () => {
+    const at = programNamed("program");
+    for (const given of [
+      ["--", "program", "--help"],
+      ["program", "--help"],
+      ["run", "program", "--help"],
+    ]) {
+      expect(await words(given, at)).toMatchObject({ status: 0, stdout: "program --help\n", stderr: "" });
+    }
+    const odd = ["-c", "x", "--", "--allow-write", "/", "-dm", "", "*"];
+    expect(await words(["run", "--", "program", ...odd], at)).toMatchObject({
+      status: 0,
+      stdout: `program ${odd.join(" ")}\n`,
+      stderr: "",
+    });
+  });
+
+  test.for(["run", "check", "config", "bootstrap", "bridge", "completion"])(
+    "may be called like the command %s, behind --",
+    async (name) => {
+      const at = programNamed(name);
+      expect(await words(["--", name, "a"], at)).toMatchObject({ status: 0, stdout: `${name} a\n`, stderr: "" });
+      expect(await words(["run", "--", name, "a"], at)).toMatchObject({ status: 0, stdout: `${name} a\n`, stderr: "" });
+    },
+  );
+
+  test("that is missing is an error", async () => {
+    for (const given of [["run"], ["run", "--"], ["--"], ["run", "--allow-read", "/usr"]]) {
+      const outcome = await words(given, programNamed("program"));
+      expect(outcome).toMatchObject({ status: 125, stdout: "" });
+      expect(outcome.stderr).toMatch(/^fence: .*program/);
+    }
+  });
+});
+
+test("fence run in fence run is a clear error", async () => {
+  const outcome = await launched([fence, "run", "--", probe, "exit", "0"]);
+  expect(outcome).toMatchObject({ status: 125, stdout: "" });
+  expect(outcome.stderr.match(/^fence: /gm)).toHaveLength(1);
+  expect(outcome.stderr).toMatch(/sandbox/);
+});
