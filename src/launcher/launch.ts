@@ -234,7 +234,8 @@ function refuseFailure({ end, inside, said, request, decision }: Ending): void {
 }
 
 function withShellHint(failure: FenceError): FenceError {
-  if (failure.code !== "FENCE_PROGRAM_NOT_FOUND") return failure;
+  const isHidden = failure.details.errno === "EACCES"; // what nobody may read is masked
+  if (failure.code !== "FENCE_PROGRAM_NOT_FOUND" && !isHidden) return failure;
   return new FenceError(failure.code, failure.message, {
     ...failure.details,
     hint: `-c needs a shell in the sandbox: show it ${shellPath}, or name the program without -c`,

@@ -16,7 +16,12 @@ export const shellPath = "/bin/sh";
 /** Throws FENCE_USAGE. */
 export function programArguments(program: LaunchedProgram): readonly string[] {
   refuseLostBytes();
-  return program.kind === "words" ? program.argv : [shellPath, "-c", program.command];
+  return program.kind === "words" ? program.argv : [shellPath, "-c", ...notAnOption(program.command)];
+}
+
+/** The shell looks for more options behind -c, sh(1). */
+function notAnOption(command: string): readonly string[] {
+  return /^[-+]/.test(command) ? ["--", command] : [command];
 }
 
 /** `original` throws FENCE_USAGE. */

@@ -82,6 +82,19 @@ describe("-c", () => {
     expect(await shell("")).toMatchObject({ status: 125, stderr: expect.stringContaining("-c must be followed") });
   });
 
+  test("may begin with a hyphen", async () => {
+    const outcome = await launched([], { options: ["--command=-x; echo $?; exit 9"] });
+    expect(outcome).toMatchObject({ status: 9, stdout: "127\n" });
+  });
+
+  test("in a sandbox without a shell is an error that says so", async () => {
+    const deny = ["/bin/sh", "/usr/bin/sh"].flatMap((path) => ["--deny-read", path]);
+    const outcome = await launched([], { options: [...deny, "-c", "true"] });
+    expect(outcome).toMatchObject({ status: 126, stdout: "" });
+    expect(outcome.stderr).toContain("hint:  -c needs a shell in the sandbox");
+    expect(outcome.stderr.match(/^fence: /gm)).toHaveLength(1);
+  });
+
   test("beside a program is an error", async () => {
     const outcome = await launched(["true"], { options: ["-c", "true"] });
     expect(outcome).toMatchObject({ status: 125, stdout: "" });
