@@ -55,7 +55,7 @@ export interface Restrictions {
   readonly programPath: string;
 }
 
-const [eperm, ebadf, eacces, einval, enosys, eafnosupport] = [1, 9, 13, 22, 38, 97];
+const [eperm, ebadf, eacces, einval, etxtbsy, enosys, eafnosupport] = [1, 9, 13, 22, 26, 38, 97];
 const atFdcwd = -100;
 const { O_DIRECTORY, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
 const openFlags = {
@@ -118,9 +118,10 @@ function fileDenials(choice: Ruleset, { executable, programPath }: Restrictions)
     ...directories
       .slice(0, 1)
       .map((name) => denied(`read the directory ${name}`, by("READ_DIR"), [open(name, openFlags.directory)], [eacces])),
-    ...files
-      .slice(0, 1)
-      .map((name) => denied(`write to ${name}`, by("WRITE_FILE"), [open(name, openFlags.write)], [eacces])),
+    ...files.slice(0, 1).map((name) => ({
+      ...denied(`write to ${name}`, by("WRITE_FILE"), [open(name, openFlags.write)], [eacces]),
+      inconclusive: [etxtbsy], // it runs somewhere: open(2) refuses before it asks Landlock
+    })),
     ...programs.map((name) => ({
       ...denied(`execute ${name}`, by("EXECUTE"), [execveCheck(name)], [eacces]),
       inconclusive: [einval, enosys], // Linux 6.14 has AT_EXECVE_CHECK

@@ -6,6 +6,8 @@
  * Source:   docs/launch.md
  */
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path/posix";
+import { FenceError } from "../base/errors.ts";
 import type { Address } from "../bridge/address.ts";
 import { loadPolicy } from "../config/load.ts";
 import { refuseDeniedCommand } from "../plan/denied-commands.ts";
@@ -69,19 +71,33 @@ export async function decide(
     landlockAbi: addon.landlockAbi(),
     seccomp: hasSeccomp(hostFiles),
   };
+  const bridges = bridgesOf(request, policy);
   // Where less is acceptable it must be known before the start what there is; else the start itself finds out.
   const mayBeLess = namespaceLayers.some((layer) => policy.isolation[layer] === "best-effort");
+  const isolation = mayBeLess ? await preflight(wanted, bwrap, isolationDoors) : decideIsolation(wanted);
+  if (bridges !== null && !isolation.namespaces.layers.has("network")) throw withoutNetwork(wanted.hostNetwork);
   return {
     policy,
     notes,
     argv: programArguments(program),
     environment: programEnvironment(() => originalEnvironment(readFileSync(given)), request.environment),
-    directory: request.directory ?? around.directory,
-    bridges: bridgesOf(request, policy),
+    directory: resolve(around.directory, request.directory ?? "."),
+    bridges,
     bwrap,
-    isolation: mayBeLess ? await preflight(wanted, bwrap, isolationDoors) : decideIsolation(wanted),
+    isolation,
     isolationDoors,
   };
+}
+
+/** On the host's loopback the bridges would let anybody in, and clash with those of other sandboxes. */
+function withoutNetwork(hostNetwork: boolean): FenceError {
+  const why = hostNetwork ? 'network.allowedDomains "*" grants the host\'s' : "the sandbox has none of its own here";
+  return new FenceError("FENCE_ISOLATION", `proxies and ports need a network namespace of the sandbox's own: ${why}`, {
+    step: "isolation",
+    hint: hostNetwork
+      ? "name proxies and ports, or grant the host's network: not both"
+      : "fence check says why there is none, and what helps",
+  });
 }
 
 /** Throws FENCE_MOUNTS. */

@@ -22,7 +22,8 @@ import { HostBridges, plannedBridges } from "./host-bridges.ts";
 import { InsideEvents } from "./inside-events.ts";
 import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
 import { MountPoints } from "./left-behind.ts";
-import { prepare } from "./prepare.ts";
+import { LaunchLog } from "./log.ts";
+import { madeSince, prepare } from "./prepare.ts";
 import { shellPath } from "./program.ts";
 import { LaunchReport } from "./report.ts";
 import type { LaunchRequest } from "./request.ts";
@@ -41,6 +42,8 @@ export interface LaunchContext {
   readonly environment: number;
 }
 
+/** Of a path that could not be protected since it did not exist. */
+const whyItMatters = "other programs of yours obey this file; look at it before you go on, or remove it";
 const bootstrapPath = "/tmp/fence/bin/fence";
 
 /** `--dry-run`: the same decisions, and nothing is made. Throws as launch(). */
@@ -77,9 +80,10 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   using resources = new DisposableStack();
   const { addon, front, messages } = context;
   const around = surroundings();
+  const log = resources.adopt(new LaunchLog(messages, request, around.directory), (open) => open.close());
   const decision = await decide(context, request, around);
   const directory = decision.bridges === null ? null : runtimeDirectory(addon, around, resources);
-  const bridges = await openBridges(addon, { ...decision, ...around }, directory, resources);
+  const bridges = await openBridges({ addon, decision, uid: around.uid, directory, log }, resources);
   const mounts = decideMounts(decision, around, bridges?.sockets ?? []);
   resources.adopt(new MountPoints(addon, mounts.leftBehind, around.uid), (points) => points.release());
   const inside = new InsideEvents({
@@ -90,32 +94,38 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
     verified: (checks) => report.verified(checks),
     crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
   });
-  const sandbox = await startSandbox(context, { request, decision, bridges, mounts, inside });
+  const sandbox = await startSandbox(context, { request, decision, bridges, mounts, inside, log });
   bridges?.handedOver();
   bridges?.serve();
   sweepRuntimeDirectories(addon, around);
   const end = await front.ended();
   if (end === "gone") return; // whoever waited for this process has gone as well
   await bridges?.drain();
-  const said = await sandbox.messages;
-  await sandbox.reported;
+  const said = await sandbox.allSaid();
   refuseFailure({ end, inside, said, request, decision });
   report.ended(end, bridgeStatistics(bridges));
   messages.write(said);
+  for (const path of madeSince(mounts.unprotected))
+    messages.write(`fence: the program made ${path}: ${whyItMatters}\n`);
 }
 
 function runtimeDirectory(addon: Addon, around: Surroundings, resources: DisposableStack): RuntimeDirectory {
   return resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
 }
 
-async function openBridges(
-  addon: Addon,
-  { bridges: wanted, uid }: Pick<Decision, "bridges"> & Pick<Surroundings, "uid">,
-  directory: RuntimeDirectory | null,
-  resources: DisposableStack,
-): Promise<HostBridges | null> {
-  if (wanted === null || directory === null) return null;
-  const open = await HostBridges.open(addon, wanted, directory, { uid });
+interface BridgeParts {
+  readonly addon: Addon;
+  readonly decision: Decision;
+  readonly uid: number;
+  readonly directory: RuntimeDirectory | null;
+  readonly log: LaunchLog;
+}
+
+async function openBridges(parts: BridgeParts, resources: DisposableStack): Promise<HostBridges | null> {
+  const { addon, decision, uid, directory, log } = parts;
+  if (decision.bridges === null || directory === null) return null;
+  const debug = (text: string) => log.denied(text);
+  const open = await HostBridges.open(addon, decision.bridges, directory, { uid, debug });
   return resources.adopt(open, (bridges) => bridges.close());
 }
 
@@ -125,11 +135,12 @@ interface Parts {
   readonly bridges: HostBridges | null;
   readonly mounts: MountPlan;
   readonly inside: InsideEvents;
+  readonly log: LaunchLog;
 }
 
 /** Everything that the sandbox inherits is given to it, then it starts. */
 async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: Parts): Promise<Sandbox> {
-  const { request, decision, bridges, mounts, inside } = parts;
+  const { request, decision, bridges, mounts, inside, log } = parts;
   const { policy, isolation } = decision;
   const sandbox = new Sandbox(addon, waiting, messages.descriptor);
   const args = [...isolation.bwrapArgs, ...mountArguments(addon, sandbox, mounts, isolation.procArgs)];
@@ -149,9 +160,11 @@ async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: 
     inherited: sandbox.inherited,
     blockedSignals: sandbox.blockedSignals(),
   });
+  for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
+  log.debug(`bwrap ${args.join(" ")}`);
   sandbox.onReport((line) => inside.take(line));
   messages.leaveStdio(addon, waiting.pidfd);
-  await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)]), plan);
+  await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], log.isDebugging), plan);
   return sandbox;
 }
 
@@ -177,12 +190,13 @@ function unprepared(): never {
   throw bug("a mount was not prepared");
 }
 
-function bubblewrap(path: string, args: readonly string[]): SandboxMaker {
+function bubblewrap(path: string, args: readonly string[], isDebugging = false): SandboxMaker {
   return {
     path,
     argv: (planFd, statusFd) => [
       ...["bwrap", ...args, "--", bootstrapPath],
       ...["bootstrap", "--plan-fd", String(planFd), "--status-fd", String(statusFd)],
+      ...(isDebugging ? ["--debug"] : []),
     ],
   };
 }

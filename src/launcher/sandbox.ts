@@ -8,6 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { buildId } from "../base/build.ts";
 import { bug } from "../base/errors.ts";
 import { type ArgumentStep, execPlan, type ProcessStep } from "../plan/exec-plan.ts";
@@ -24,6 +25,8 @@ const heldSignals = [2, 3, 20];
 const standardError = 2;
 /** What bwrap and the bootstrap may say before it is cut. */
 const maxMessageBytes = 64 << 10;
+/** How long the pipes may stay open when the sandbox has ended. */
+const patienceMs = 2000;
 
 /** What `start()` runs, without its descriptors. */
 export interface SandboxMaker {
@@ -112,19 +115,17 @@ export class Sandbox {
     });
   }
 
-  /** What bubblewrap and the bootstrap have said, at most some KB; whole when the sandbox has ended. */
-  get messages(): Promise<string> {
-    return this.#messages.whole;
+  /** What bubblewrap and the bootstrap have said, at most some KB; and every line of the report has come. */
+  async allSaid(): Promise<string> {
+    // A child that bwrap left behind when it failed may hold the pipes: nobody waits for that.
+    const patience = delay(patienceMs, undefined, { ref: false });
+    await Promise.race([Promise.all([this.#messages.ended, this.#status.ended]), patience]);
+    return this.#messages.text;
   }
 
   /** The lines of the bootstrap's report, as they come. */
   onReport(take: (line: string) => void): void {
     this.#status.lines = take;
-  }
-
-  /** Settles when the last line has come. */
-  get reported(): Promise<string> {
-    return this.#status.whole;
   }
 
   /** The reading end here, the number of the writing end there. */
@@ -143,24 +144,23 @@ export class Sandbox {
 
 /** The text of a pipe, bounded: what the sandbox writes is not to fill the launcher's memory. */
 class Reading {
-  readonly whole: Promise<string>;
+  text = "";
+  readonly ended: Promise<void>;
   lines: (text: string) => void = () => {};
 
   constructor(fd: number) {
     const socket = new Socket({ fd, readable: true, writable: false });
     socket.unref();
-    this.whole = this.#read(socket);
+    this.ended = this.#read(socket);
   }
 
-  async #read(socket: Socket): Promise<string> {
-    let text = "";
+  async #read(socket: Socket): Promise<void> {
     let line = "";
     for await (const chunk of socket.setEncoding("utf8")) {
-      if (text.length < maxMessageBytes) text += chunk;
+      if (this.text.length < maxMessageBytes) this.text += chunk;
       const [last = "", ...earlier] = `${line}${chunk}`.split("\n").toReversed();
       for (const whole of earlier.toReversed()) this.lines(whole);
       line = last.length > maxMessageBytes ? "" : last;
     }
-    return text;
   }
 }

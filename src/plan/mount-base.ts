@@ -36,6 +36,7 @@ function claimReadable(draft: Draft): void {
   const { strictDenyRead } = draft.policy.filesystem;
   const key = strictDenyRead ? "filesystem.strictDenyRead" : "filesystem.defaultDenyRead";
   const wish = byDefault("show", "base", `${key}: what is readable all the same`);
+  if (strictDenyRead) return;
   for (const path of defaults.readableByDefault) show(draft, path, wish);
   const { home } = draft.facts;
   for (const path of [home, "/run", "/var/run"]) {
@@ -44,7 +45,7 @@ function claimReadable(draft: Draft): void {
     claim(draft, place, { ...wish, effect: "exist" });
     claimLinks(draft, place.links, wish);
   }
-  if (!strictDenyRead) for (const name of defaults.readableInHome) show(draft, childOf(home, name), wish);
+  for (const name of defaults.readableInHome) show(draft, childOf(home, name), wish);
 }
 
 function claimDevicesAndProc(draft: Draft): void {

@@ -137,6 +137,8 @@ export const dangerousFiles = [
   ".profile",
   ".ripgreprc",
   ".mcp.json",
+  "fence.json", // settings of the next run
+  "fence.jsonc",
 ] as const;
 
 export const dangerousDirectories = [".vscode", ".idea"] as const;

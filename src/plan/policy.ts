@@ -59,7 +59,7 @@ export type DecoyKind = (typeof decoyKinds)[number];
 export interface FilesystemPolicy {
   /** Only the usual system directories and allowRead can be read, instead of the whole host. */
   readonly defaultDenyRead: boolean;
-  /** Like defaultDenyRead, without the user's version managers and other usual places in HOME. */
+  /** Only allowRead can be read, not even the usual system directories. */
   readonly strictDenyRead: boolean;
   /** null: where the host is WSL. */
   readonly wslInterop: boolean | null;

@@ -76,11 +76,13 @@ describe("narrower and later", () => {
     expect(planned({ "/home/u/.npm/_logs/x": "" }).look("/home/u/.npm/_logs/x")).toMatchObject({ isWritable: true });
   });
 
-  test("strictDenyRead shows no version managers", () => {
+  test("strictDenyRead shows nothing by default, defaultDenyRead the system and version managers", () => {
     const parts = (strictDenyRead: boolean) => ({
       filesystem: { defaultDenyRead: true, strictDenyRead, allowRead: [work] },
     });
-    const tree = { "/home/u/.cargo/bin/cargo": "", "/home/u/.cargo/credentials.toml": "" };
+    const tree = { "/home/u/.cargo/bin/cargo": "", "/home/u/.cargo/credentials.toml": "", "/usr/bin/env": "" };
+    expect(planned(tree, parts(false)).look("/usr/bin/env")).not.toBeNull();
+    expect(planned(tree, parts(true)).look("/usr/bin/env")).toBeNull();
     expect(planned(tree, parts(false)).look("/home/u/.cargo/bin/cargo")).not.toBeNull();
     expect(planned(tree, parts(false)).look("/home/u/.cargo/credentials.toml")).toBeNull();
     expect(planned(tree, parts(true)).look("/home/u/.cargo/bin/cargo")).toBeNull();
