@@ -31,7 +31,7 @@ export type Sight =
 
 type Denied = "read" | "write" | null;
 
-interface Node {
+export interface TreeNode {
   readonly path: string;
   /** In the order of phases. */
   readonly claims: readonly Claim[];
@@ -39,10 +39,11 @@ interface Node {
   readonly sight: Sight;
   /** What the user denies here: defaults do not undo it. */
   readonly denied: Denied;
-  readonly children: Node[];
+  readonly children: TreeNode[];
 }
 
 export interface MountTree {
+  readonly root: TreeNode;
   /** What the program sees at a resolved path. */
   readonly sightOf: (path: string) => Sight;
   /** Whose doing that is; null: the base's. */
@@ -57,6 +58,7 @@ export interface MountTree {
 export function mountTree(base: "read-only" | "nothing", claims: readonly Claim[]): MountTree {
   const root = growTree(base, claims);
   return {
+    root,
     sightOf: (path) => nodeAt(root, path).sight,
     decidedBy: (path) => decider(root, path),
     isMounted: (path) => {
@@ -68,7 +70,7 @@ export function mountTree(base: "read-only" | "nothing", claims: readonly Claim[
   };
 }
 
-function growTree(base: "read-only" | "nothing", claims: readonly Claim[]): Node {
+function growTree(base: "read-only" | "nothing", claims: readonly Claim[]): TreeNode {
   const groups = byPath(claims);
   const root = newNode("/", groups.find(([path]) => path === "/")?.[1] ?? [], { sight: base, denied: null });
   const stack = [root];
@@ -83,7 +85,7 @@ function growTree(base: "read-only" | "nothing", claims: readonly Claim[]): Node
   return root;
 }
 
-function newNode(path: string, claims: readonly Claim[], above: Pick<Node, "sight" | "denied">): Node {
+function newNode(path: string, claims: readonly Claim[], above: Pick<TreeNode, "sight" | "denied">): TreeNode {
   const heard = claims.filter((claim) => !(claim.isDefault && undoes(claim.effect, above.denied)));
   const sight = heard.reduce((before, { effect }) => changes[effect](before), above.sight);
   const denied = heard.reduce<Denied>((before, claim) => deniedAfter(before, claim), above.denied);
@@ -113,7 +115,7 @@ function deniedAfter(before: Denied, { effect, isDefault }: Claim): Denied {
   }
 }
 
-function topOf(stack: readonly Node[]): Node {
+function topOf(stack: readonly TreeNode[]): TreeNode {
   return stack.at(-1) ?? neverEmpty();
 }
 
@@ -167,18 +169,18 @@ const changes: Readonly<Record<Effect, (sight: Sight) => Sight>> = {
   "bridge-socket": () => "bridge-socket",
 };
 
-function nodeAt(node: Node, path: string): Node {
+function nodeAt(node: TreeNode, path: string): TreeNode {
   const child = node.children.find((candidate) => isWithin(path, candidate.path));
   return child === undefined ? node : nodeAt(child, path);
 }
 
-function decider(node: Node, path: string): Claim | null {
+function decider(node: TreeNode, path: string): Claim | null {
   const child = node.children.find((candidate) => isWithin(path, candidate.path));
   const below = child === undefined ? null : decider(child, path);
   return below ?? (node.sight === node.above ? null : decisive(node));
 }
 
-function baseMounts(root: Node): readonly PlannedMount[] {
+function baseMounts(root: TreeNode): readonly PlannedMount[] {
   if (root.sight === "nothing") return [];
   const access = root.sight === "read-only" || root.sight === "read-write" ? root.sight : neverEmpty();
   const step = { kind: "bind", from: hostPath("/"), to: sandboxPath("/"), access } as const;
@@ -187,29 +189,29 @@ function baseMounts(root: Node): readonly PlannedMount[] {
 }
 
 /** bwrap starts with an empty tmpfs as root, in which mount points are made. */
-function afterwards(root: Node): readonly PlannedMount[] {
+function afterwards(root: TreeNode): readonly PlannedMount[] {
   if (root.sight !== "nothing") return [];
   const step = { kind: "remount-read-only", to: sandboxPath("/") } as const;
   return [{ step, phase: "base", because: "filesystem.defaultDenyRead" }];
 }
 
-function nodeMounts(node: Node): readonly PlannedMount[] {
+function nodeMounts(node: TreeNode): readonly PlannedMount[] {
   const own = ownMounts(node);
   const below = node.children.flatMap(nodeMounts);
   return [...own, ...below, ...(own.some(({ step }) => isSealed(node, step)) ? [sealing(node)] : [])];
 }
 
 /** A tmpfs that is no place to write: read-only as soon as all mount points in it are made. */
-function isSealed({ sight }: Node, step: MountStep): boolean {
+function isSealed({ sight }: TreeNode, step: MountStep): boolean {
   return step.kind === "tmpfs" && sight !== "private";
 }
 
-function sealing(node: Node): PlannedMount {
+function sealing(node: TreeNode): PlannedMount {
   const { phase, because } = decisive(node);
   return { step: { kind: "remount-read-only", to: sandboxPath(node.path) }, phase, because };
 }
 
-function ownMounts(node: Node): readonly PlannedMount[] {
+function ownMounts(node: TreeNode): readonly PlannedMount[] {
   const step = stepOf(node);
   if (step === null) return [];
   const { phase, because } = decisive(node);
@@ -217,7 +219,7 @@ function ownMounts(node: Node): readonly PlannedMount[] {
 }
 
 /** The claim that made it what it is; where none changed anything, the last one. */
-function decisive({ claims, above }: Node): Claim {
+function decisive({ claims, above }: TreeNode): Claim {
   let sight = above;
   let last: Claim | undefined;
   for (const claim of claims) {
@@ -228,7 +230,7 @@ function decisive({ claims, above }: Node): Claim {
   return last ?? neverEmpty();
 }
 
-function stepOf(node: Node): MountStep | null {
+function stepOf(node: TreeNode): MountStep | null {
   const { path, above, sight, claims } = node;
   if (claims.length === 0) return null; // all of them were defaults that undo what the user denies
   const to = sandboxPath(path);
@@ -267,7 +269,7 @@ function stepOf(node: Node): MountStep | null {
 }
 
 /** By Landlock's words; what a directory grants below it cannot be taken away again, so that mounts must deny it. */
-const accessOf: Readonly<Record<Sight, GrantedPath["access"] | null>> = {
+export const accessBySight: Readonly<Record<Sight, GrantedPath["access"] | null>> = {
   nothing: null,
   "read-only": "rox",
   "read-write": "rwx",
@@ -282,8 +284,8 @@ const accessOf: Readonly<Record<Sight, GrantedPath["access"] | null>> = {
   "bridge-socket": null,
 };
 
-function nodeGrants(node: Node, above: Sight): readonly GrantedPath[] {
-  const access = accessOf[node.sight];
+function nodeGrants(node: TreeNode, above: Sight): readonly GrantedPath[] {
+  const access = accessBySight[node.sight];
   const grant = access === null || node.sight === above ? [] : [{ access, path: sandboxPath(node.path) }];
   return [...grant, ...node.children.flatMap((child) => nodeGrants(child, node.sight))];
 }
