@@ -31,7 +31,7 @@ export type Sight =
 
 type Denied = "read" | "write" | null;
 
-export interface TreeNode {
+interface Node {
   readonly path: string;
   /** In the order of phases. */
   readonly claims: readonly Claim[];
@@ -39,11 +39,10 @@ export interface TreeNode {
   readonly sight: Sight;
   /** What the user denies here: defaults do not undo it. */
   readonly denied: Denied;
-  readonly children: TreeNode[];
+  readonly children: Node[];
 }
 
 export interface MountTree {
-  readonly root: TreeNode;
   /** What the program sees at a resolved path. */
   readonly sightOf: (path: string) => Sight;
   /** Whose doing that is; null: the base's. */
@@ -58,7 +57,6 @@ export interface MountTree {
 export function mountTree(base: "read-only" | "nothing", claims: readonly Claim[]): MountTree {
   const root = growTree(base, claims);
   return {
-    root,
     sightOf: (path) => nodeAt(root, path).sight,
     decidedBy: (path) => decider(root, path),
     isMounted: (path) => {
@@ -70,7 +68,7 @@ export function mountTree(base: "read-only" | "nothing", claims: readonly Claim[
   };
 }
 
-function growTree(base: "read-only" | "nothing", claims: readonly Claim[]): TreeNode {
+function growTree(base: "read-only" | "nothing", claims: readonly Claim[]): Node {
   const groups = byPath(claims);
   const root = newNode("/", groups.find(([path]) => path === "/")?.[1] ?? [], { sight: base, denied: null });
   const stack = [root];
@@ -85,7 +83,7 @@ function growTree(base: "read-only" | "nothing", claims: readonly Claim[]): Tree
   return root;
 }
 
-function newNode(path: string, claims: readonly Claim[], above: Pick<TreeNode, "sight" | "denied">): TreeNode {
+function newNode(path: string, claims: readonly Claim[], above: Pick<Node, "sight" | "denied">): Node {
   const heard = claims.filter((claim) => !(claim.isDefault && undoes(claim.effect, above.denied)));
   const sight = heard.reduce((before, { effect }) => changes[effect](before), above.sight);
   const denied = heard.reduce<Denied>((before, claim) => deniedAfter(before, claim), above.denied);
@@ -115,7 +113,7 @@ function deniedAfter(before: Denied, { effect, isDefault }: Claim): Denied {
   }
 }
 
-function topOf(stack: readonly TreeNode[]): TreeNode {
+function topOf(stack: readonly Node[]): Node {
   return stack.at(-1) ?? neverEmpty();
 }
 
@@ -169,18 +167,18 @@ const changes: Readonly<Record<Effect, (sight: Sight) => Sight>> = {
   "bridge-socket": () => "bridge-socket",
 };
 
-function nodeAt(node: TreeNode, path: string): TreeNode {
+function nodeAt(node: Node, path: string): Node {
   const child = node.children.find((candidate) => isWithin(path, candidate.path));
   return child === undefined ? node : nodeAt(child, path);
 }
 
-function decider(node: TreeNode, path: string): Claim | null {
+function decider(node: Node, path: string): Claim | null {
   const child = node.children.find((candidate) => isWithin(path, candidate.path));
   const below = child === undefined ? null : decider(child, path);
   return below ?? (node.sight === node.above ? null : decisive(node));
 }
 
-function baseMounts(root: TreeNode): readonly PlannedMount[] {
+function baseMounts(root: Node): readonly PlannedMount[] {
   if (root.sight === "nothing") return [];
   const access = root.sight === "read-only" || root.sight === "read-write" ? root.sight : neverEmpty();
   const step = { kind: "bind", from: hostPath("/"), to: sandboxPath("/"), access } as const;
@@ -189,29 +187,29 @@ function baseMounts(root: TreeNode): readonly PlannedMount[] {
 }
 
 /** bwrap starts with an empty tmpfs as root, in which mount points are made. */
-function afterwards(root: TreeNode): readonly PlannedMount[] {
+function afterwards(root: Node): readonly PlannedMount[] {
   if (root.sight !== "nothing") return [];
   const step = { kind: "remount-read-only", to: sandboxPath("/") } as const;
   return [{ step, phase: "base", because: "filesystem.defaultDenyRead" }];
 }
 
-function nodeMounts(node: TreeNode): readonly PlannedMount[] {
+function nodeMounts(node: Node): readonly PlannedMount[] {
   const own = ownMounts(node);
   const below = node.children.flatMap(nodeMounts);
   return [...own, ...below, ...(own.some(({ step }) => isSealed(node, step)) ? [sealing(node)] : [])];
 }
 
 /** A tmpfs that is no place to write: read-only as soon as all mount points in it are made. */
-function isSealed({ sight }: TreeNode, step: MountStep): boolean {
+function isSealed({ sight }: Node, step: MountStep): boolean {
   return step.kind === "tmpfs" && sight !== "private";
 }
 
-function sealing(node: TreeNode): PlannedMount {
+function sealing(node: Node): PlannedMount {
   const { phase, because } = decisive(node);
   return { step: { kind: "remount-read-only", to: sandboxPath(node.path) }, phase, because };
 }
 
-function ownMounts(node: TreeNode): readonly PlannedMount[] {
+function ownMounts(node: Node): readonly PlannedMount[] {
   const step = stepOf(node);
   if (step === null) return [];
   const { phase, because } = decisive(node);
@@ -219,7 +217,7 @@ function ownMounts(node: TreeNode): readonly PlannedMount[] {
 }
 
 /** The claim that made it what it is; where none changed anything, the last one. */
-function decisive({ claims, above }: TreeNode): Claim {
+function decisive({ claims, above }: Node): Claim {
   let sight = above;
   let last: Claim | undefined;
   for (const claim of claims) {
@@ -230,7 +228,7 @@ function decisive({ claims, above }: TreeNode): Claim {
   return last ?? neverEmpty();
 }
 
-function stepOf(node: TreeNode): MountStep | null {
+function stepOf(node: Node): MountStep | null {
   const { path, above, sight, claims } = node;
   if (claims.length === 0) return null; // all of them were defaults that undo what the user denies
   const to = sandboxPath(path);
@@ -269,7 +267,7 @@ function stepOf(node: TreeNode): MountStep | null {
 }
 
 /** By Landlock's words; what a directory grants below it cannot be taken away again, so that mounts must deny it. */
-export const accessBySight: Readonly<Record<Sight, GrantedPath["access"] | null>> = {
+const accessOf: Readonly<Record<Sight, GrantedPath["access"] | null>> = {
   nothing: null,
   "read-only": "rox",
   "read-write": "rwx",
@@ -284,8 +282,8 @@ export const accessBySight: Readonly<Record<Sight, GrantedPath["access"] | null>
   "bridge-socket": null,
 };
 
-function nodeGrants(node: TreeNode, above: Sight): readonly GrantedPath[] {
-  const access = accessBySight[node.sight];
+function nodeGrants(node: Node, above: Sight): readonly GrantedPath[] {
+  const access = accessOf[node.sight];
   const grant = access === null || node.sight === above ? [] : [{ access, path: sandboxPath(node.path) }];
   return [...grant, ...node.children.flatMap((child) => nodeGrants(child, node.sight))];
 }
