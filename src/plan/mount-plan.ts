@@ -28,12 +28,7 @@ export const mostMountArguments = 8_800;
 
 /** Throws FENCE_MOUNTS. */
 export function planMounts(policy: Policy, facts: HostFacts, view: HostView): MountPlan {
-  const draft = newDraft(policy, facts, view);
-  claimBase(draft);
-  const sockets = claimGrants(draft);
-  claimDenials(draft);
-  claimDangerous(draft);
-  claimDeniedPrograms(draft);
+  const { draft, sockets } = claimPolicy(policy, facts, view);
   const place = childOf(temporaryPlace(draft), "fence");
   refuseOwnPlace(draft, place);
   claimBootstrap(draft, place);
@@ -53,6 +48,17 @@ export function planMounts(policy: Policy, facts: HostFacts, view: HostView): Mo
     leftBehind: leftBehind(draft, tree, place),
     unprotected,
   };
+}
+
+/** All that the policy and the defaults want, whatever enforces it; and the Unix sockets that it names. Throws FENCE_MOUNTS. */
+export function claimPolicy(policy: Policy, facts: HostFacts, view: HostView) {
+  const draft = newDraft(policy, facts, view);
+  claimBase(draft);
+  const sockets = claimGrants(draft);
+  claimDenials(draft);
+  claimDangerous(draft);
+  claimDeniedPrograms(draft);
+  return { draft, sockets };
 }
 
 function isShown(tree: MountTree, path: string): boolean {
@@ -81,7 +87,7 @@ function claimBootstrap({ claims, facts }: Draft, place: string): void {
 }
 
 /** Where the whole host can be read, the working directory can, too, although it is in /tmp or /run: unless it is denied. */
-function claimDirectory(draft: Draft): void {
+export function claimDirectory(draft: Draft): void {
   const place = followPath(draft.view, draft.facts.directory);
   if (place === null || place.entry === null) return;
   const tree = mountTree(baseOf(draft), draft.claims);

@@ -51,6 +51,15 @@ export interface MountTree {
   readonly isMounted: (path: string) => boolean;
   readonly mounts: readonly PlannedMount[];
   readonly grants: readonly GrantedPath[];
+  /** Each place that a claim is about, parents before children, the root first: for who enforces it without mounts. */
+  readonly places: readonly SeenPlace[];
+}
+
+export interface SeenPlace {
+  readonly path: string;
+  readonly sight: Sight;
+  /** Who made it so. */
+  readonly because: string;
 }
 
 /** `base`: what the root is. Claims in any order. */
@@ -65,6 +74,7 @@ export function mountTree(base: "read-only" | "nothing", claims: readonly Claim[
     },
     mounts: [...baseMounts(root), ...root.children.flatMap(nodeMounts), ...afterwards(root)],
     grants: nodeGrants(root, "nothing"),
+    places: placesOf(root),
   };
 }
 
@@ -166,6 +176,11 @@ const changes: Readonly<Record<Effect, (sight: Sight) => Sight>> = {
   bootstrap: () => "bootstrap",
   "bridge-socket": () => "bridge-socket",
 };
+
+function placesOf(node: Node): readonly SeenPlace[] {
+  const because = node.claims.length === 0 ? "default: the whole host can be read" : decisive(node).because;
+  return [{ path: node.path, sight: node.sight, because }, ...node.children.flatMap(placesOf)];
+}
 
 function nodeAt(node: Node, path: string): Node {
   const child = node.children.find((candidate) => isWithin(path, candidate.path));
