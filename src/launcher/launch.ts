@@ -44,6 +44,9 @@ export interface LaunchContext {
 
 /** Of a path that could not be protected since it did not exist. */
 const whyItMatters = "other programs of yours obey this file; look at it before you go on, or remove it";
+/** Who named domains expects to reach them: this is no protection that is missing, but a surprise. */
+const lacksProxyText =
+  "fence: no host can be reached: network.allowedDomains needs a proxy that filters, named with --http-proxy or --socks-proxy\n";
 const bootstrapPath = "/tmp/fence/bin/fence";
 
 /** `--dry-run`: the same decisions, and nothing is made. Throws as launch(). */
@@ -95,6 +98,7 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
     crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
   });
   const sandbox = await startSandbox(context, { request, decision, bridges, mounts, inside, log });
+  if (lacksProxy(decision)) messages.write(lacksProxyText);
   bridges?.handedOver();
   bridges?.serve();
   sweepRuntimeDirectories(addon, around);
@@ -111,6 +115,12 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
 
 function runtimeDirectory(addon: Addon, around: Surroundings, resources: DisposableStack): RuntimeDirectory {
   return resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
+}
+
+function lacksProxy({ policy, bridges }: Decision): boolean {
+  const { allowedDomains } = policy.network;
+  const hasProxy = bridges !== null && (bridges.httpProxy !== null || bridges.socksProxy !== null);
+  return allowedDomains.length > 0 && !allowedDomains.includes("*") && !hasProxy;
 }
 
 interface BridgeParts {
