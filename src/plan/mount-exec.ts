@@ -35,32 +35,72 @@ export function claimDeniedPrograms(draft: Draft): void {
   const denied = deniedPrograms(command);
   if (denied.length === 0) return;
   const places = searchPlaces(draft);
-  const names = new Set(denied.map(({ name }) => name.slice(name.lastIndexOf("/") + 1)));
   const found = denied.flatMap((program) =>
     filesOf(draft.view, places, program.name).map((file) => ({ ...program, file })),
   );
-  if (found.length === 0) return;
+  const skipped = [
+    ...claimDefaults(
+      draft,
+      found.filter(({ isDefault }) => isDefault),
+    ),
+    ...claimNamed(
+      draft,
+      places,
+      found.filter(({ isDefault }) => !isDefault),
+      new Set(denied.map(({ name }) => baseName(name))),
+    ),
+  ];
+  for (const [path, these] of Map.groupBy(skipped, ({ file }) => file.path)) {
+    const names = listed(these.map(({ name }) => name));
+    note(
+      draft,
+      "command.deny",
+      `checked only before the start: ${names}; other names stand for the same file, ${path}`,
+    );
+  }
+}
+
+interface FoundProgram {
+  readonly name: string;
+  readonly file: Program;
+}
+
+/** Returns what is one of several names. Which others there are is not looked up: that takes a look at all of PATH. */
+function claimDefaults(draft: Draft, found: readonly FoundProgram[]): readonly FoundProgram[] {
+  return found.filter(({ name, file }) => {
+    const isOnlyName = file.entry.links === 1 && baseName(file.path) === name;
+    const because = `default of command.deny ${quoted(name)}`;
+    if (isOnlyName) claim(draft, file, { effect: "hide", phase: "deny-exec", because, isDefault: true });
+    return !isOnlyName;
+  });
+}
+
+/** Returns what is accepted to be one of several names. `denied`: names that may be lost together. */
+function claimNamed(
+  draft: Draft,
+  places: readonly string[],
+  found: readonly FoundProgram[],
+  denied: ReadonlySet<string>,
+): readonly FoundProgram[] {
+  if (found.length === 0) return [];
   const others = otherNames(
     draft.view,
     places,
     found.map(({ file }) => file),
-    names,
+    denied,
   );
   const accepted = new Set(draft.policy.command.acceptSharedBinaryCannotRuntimeDeny);
-  const skipped = new Map<string, string[]>();
-  for (const { name, isDefault, file } of found) {
-    const because = isDefault ? `default of command.deny ${quoted(name)}` : `command.deny ${quoted(name)}`;
+  return found.filter(({ name, file }) => {
+    const because = `command.deny ${quoted(name)}`;
     const collateral = others.get(identity(file.entry)) ?? [];
-    if (collateral.length === 0) claim(draft, file, { effect: "hide", phase: "deny-exec", because, isDefault });
-    else if (isDefault || accepted.has(name)) skipped.set(file.path, [...(skipped.get(file.path) ?? []), name]);
-    else throw shared(name, because, file.path, collateral);
-  }
-  for (const [path, these] of skipped)
-    note(
-      draft,
-      "command.deny",
-      `checked only before the start: ${listed(these)}; names that are not denied stand for the same file, ${path}`,
-    );
+    if (collateral.length > 0 && !accepted.has(name)) throw shared(name, because, file.path, collateral);
+    if (collateral.length === 0) claim(draft, file, { effect: "hide", phase: "deny-exec", because, isDefault: false });
+    return collateral.length > 0;
+  });
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 function shared(name: string, because: string, path: string, collateral: readonly string[]) {
@@ -120,7 +160,7 @@ function otherNames(
       if (entry !== null && wanted.has(identity(entry))) addTo(names, identity(entry), name);
     }
     for (const file of files) {
-      const name = file.path.slice(file.path.lastIndexOf("/") + 1);
+      const name = baseName(file.path);
       if (!denied.has(name)) addTo(names, identity(file.entry), name);
     }
   }
