@@ -17,7 +17,7 @@ import type { RulesetChoice } from "../landlock/ruleset.ts";
 import { encodeAttempts } from "../plan/attempts.ts";
 import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
-import { filterBytes, programFilterName } from "../seccomp/filters.ts";
+import { filterBytes, programFilterBytes } from "../seccomp/filters.ts";
 import type { FilterAddition } from "../seccomp/program-filter.ts";
 import type { Addon } from "../sys/addon.ts";
 import type { Keeper, KeptListeners } from "../sys/keeper.ts";
@@ -253,14 +253,14 @@ function preparePlan(
     .arguments([first, ...rest])
     .process(request.process)
     .landlock({ restricts: choice.kind === "ruleset", flags: restrictFlags })
-    .seccomp(programFilter(request.seccomp, filterAdditions))
+    .seccomp(programFilter(request.seccomp, [...filterAdditions, ...(request.launcher?.deniedSockets ?? [])]))
     .program(program);
   const programPath = program.kind === "exec" ? program.path : (argv[0] ?? "");
   return { plan, repaired: change.repaired, directory, programPath };
 }
 
 function programFilter(mode: SeccompMode, additions: readonly FilterAddition[]): Uint8Array {
-  return mode === "off" ? new Uint8Array() : filterBytes(programFilterName(mode, additions), architecture());
+  return mode === "off" ? new Uint8Array() : programFilterBytes(mode, additions, architecture());
 }
 
 /** PATH as the program will have it. */

@@ -8,6 +8,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
 import type { BridgeAddresses } from "../bridge/address.ts";
+import type { RightName } from "../landlock/abi.ts";
 import type { ProcessStep } from "../plan/exec-plan.ts";
 import { parseJson } from "../plan/json.ts";
 import { fromUsage } from "../plan/schema.ts";
@@ -126,7 +127,10 @@ function environment(plan: JsonPlan): EnvironmentRequest {
 function landlock(plan: JsonPlan): LandlockAnswer {
   const { landlock: mode, ignoreMissing, quiet, landlockLog: log } = plan;
   const { rules, unixSockets, bindTcp, connectTcp, bindUdp, connectUdp, scopes } = plan;
-  const request = { rules, unixSockets, bindTcp, connectTcp, bindUdp, connectUdp, scopes, quiet, log, denied: [] };
+  const { denied = [], bindsAnyPort = false } = plan.launcher ?? {};
+  const leftAlone: readonly RightName[] = bindsAnyPort ? ["BIND_TCP"] : [];
+  const named = { rules, unixSockets, bindTcp, connectTcp, bindUdp, connectUdp, scopes, quiet, log };
+  const request = { ...named, denied, leftAlone };
   return fromUsage(() => landlockAnswer({ mode, request, ignoreMissing }, landlockNames));
 }
 

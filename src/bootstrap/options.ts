@@ -163,6 +163,7 @@ function landlock(given: GivenOptions): LandlockAnswer {
     quiet: quietRequest(given.many("quiet")),
     log: given.many("landlock-log").map((word): LogWord => oneOf(word, logWords, "--landlock-log")),
     denied: [],
+    leftAlone: [],
   };
   const names = { mode: "--landlock", quiet: "--quiet", log: "--landlock-log", scopes: "--scope" };
   return landlockAnswer({ mode, request, ignoreMissing: given.has("ignore-missing") }, names);

@@ -30,7 +30,7 @@ import {
   textAs,
   word,
 } from "../plan/schema.ts";
-import { defaultNoProxy, landlockModes, seccompModes } from "./request.ts";
+import { defaultNoProxy, deniedAreas, deniedSockets, landlockModes, seccompModes } from "./request.ts";
 import { resourceLimits } from "./resource-limits.ts";
 
 /** RLIM_INFINITY, getrlimit(2). */
@@ -103,6 +103,9 @@ const launcher = record({
   standardError: optional(orNone(integer(3, maxDescriptor)), null, "The program's standard error; null: as inherited."),
   closedStreams: optional(list(integer(0, 2), 3), [], "The standard streams that the program is to find closed."),
   blockedSignals: required(list(integer(1, 64), 64), "The signals that the program is to find blocked."),
+  denied: optional(list(word(deniedAreas)), [], "What Landlock denies even where no rule names a part of it."),
+  bindsAnyPort: optional(flag, false, "Whether TCP ports to listen on stay free where ports to connect to are denied."),
+  deniedSockets: optional(list(word(deniedSockets)), [], "Sockets that the system call filter denies."),
 });
 
 export const planSchema = record({

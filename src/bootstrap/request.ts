@@ -9,6 +9,7 @@ import { refuseSetAndUnset, type Variable } from "../base/option-values.ts";
 import { quoted } from "../base/quote.ts";
 import type { Address, BridgeAddresses } from "../bridge/address.ts";
 import { refuseConflicts, refuseNetworks } from "../bridge/bridge-set.ts";
+import type { Area } from "../landlock/options.ts";
 import type { RulesetRequest } from "../landlock/request.ts";
 import type { LandlockMode } from "../landlock/ruleset.ts";
 import type { ProcessStep } from "../plan/exec-plan.ts";
@@ -66,7 +67,14 @@ export interface BootstrapRequest extends NetworkRequest {
 export interface LauncherRequest {
   /** Leads to the front. */
   readonly control: number;
+  /** Denied by the seccomp filter: what leads out where there is no network namespace. */
+  readonly deniedSockets: readonly DeniedSockets[];
 }
+
+export const deniedSockets = ["datagrams", "unix-sockets"] as const;
+type DeniedSockets = (typeof deniedSockets)[number];
+/** Denied by Landlock even where no rule names a part of it. */
+export const deniedAreas = ["files", "unix-sockets", "tcp", "udp"] as const satisfies readonly Area[];
 
 /** Where the proxies' bridges listen: the ports that other sandboxes use too. */
 export const proxyListeners = {

@@ -22,6 +22,8 @@ export interface RulesetRequest {
   readonly log: readonly LogWord[];
   /** What fence denies of its own accord, but for the rules above. */
   readonly denied: readonly Area[];
+  /** What stays allowed although its area is denied. */
+  readonly leftAlone: readonly RightName[];
 }
 
 /** Denials at these files and beneath these directories, for these ports, by these scopes. */
@@ -42,6 +44,7 @@ export const emptyRequest: RulesetRequest = {
   quiet: { paths: [], ports: [], scopes: [] },
   log: [],
   denied: [],
+  leftAlone: [],
 };
 
 /** Who wants it: an option, or fence itself. */

@@ -80,7 +80,9 @@ export function chooseRuleset(request: RulesetRequest, kernelAbi: number, mode: 
 
   const wishes = [...asked, ...renamesLeftAlone(asked, abi)];
   const wanted = new Set(wishes.flatMap((wish) => [...areaRights[wish.area], ...wish.grants]));
-  const known = rights.filter(({ name, firstAbi }) => firstAbi <= abi && wanted.has(name));
+  const known = rights.filter(
+    ({ name, firstAbi }) => firstAbi <= abi && wanted.has(name) && !request.leftAlone.includes(name),
+  );
   const handled = known.filter(({ kind }) => isHandled.has(kind)).map(({ name }) => name);
   const facts = { mode, abi, dropped, unavailable };
   if (handled.length === 0) return { kind: "none", ...facts };

@@ -5,7 +5,6 @@
  * Promises: the same bytes, whether made by the build or here.
  * Source:   esbuild replaces FENCE_FILTERS, build/sea.ts; it is absent when the sources run as they are
  */
-import { bug } from "../base/errors.ts";
 import { bridgeFilter } from "./bridge-filter.ts";
 import { type Architecture, type FilterAddition, type FilterProfile, programFilter } from "./program-filter.ts";
 
@@ -33,13 +32,22 @@ const programFilters = new Map(
 
 export const filterNames: readonly FilterName[] = [...programFilters.keys(), "bridge"];
 
-/** The name of the program's filter. */
-export function programFilterName(profile: FilterProfile, additions: readonly FilterAddition[]): FilterName {
+/** The program's filter. What only `fence run --backend landlock` asks for is not made by the build. */
+export function programFilterBytes(
+  profile: FilterProfile,
+  additions: readonly FilterAddition[],
+  architecture: Architecture,
+): Uint8Array {
+  const name = programFilterName(profile, additions);
+  return name === null ? programFilter(profile, architecture, additions) : filterBytes(name, architecture);
+}
+
+/** null: the build makes no such filter. */
+export function programFilterName(profile: FilterProfile, additions: readonly FilterAddition[]): FilterName | null {
   const isSame = (listed: readonly FilterAddition[]) =>
     listed.length === additions.length && listed.every((addition) => additions.includes(addition));
   const kind = kinds.find((candidate) => isSame(programKinds[candidate]));
-  if (kind === undefined) throw bug(`there is no filter with ${additions.join(", ")}`);
-  return `${profile}: ${kind}`;
+  return kind === undefined ? null : `${profile}: ${kind}`;
 }
 
 /** The bytes that struct sock_fprog points to. */

@@ -9,6 +9,7 @@
 import { type Denial, denials } from "./denials.ts";
 import { ioUring, otherLimits, tcpDetours } from "./detours.ts";
 import { type Architecture, type Entrance, i386Entrance, makeFilter, nativeEntrance } from "./filter.ts";
+import { datagrams, unixSockets } from "./host-sockets.ts";
 import { strictDenials } from "./strict-denials.ts";
 
 export type { Architecture } from "./filter.ts";
@@ -17,9 +18,10 @@ export type FilterProfile = "default" | "strict";
 
 /**
  * `tcp-detours`: what passes Landlock's TCP rights by, for a program whose TCP ports are restricted; io_uring is among
- * it. `io-uring`: only that. `other-limits`: what passes the signal scope by.
+ * it. `io-uring`: only that. `other-limits`: what passes the signal scope by. `datagrams` and `unix-sockets`: what leads out
+ * where there is no network namespace.
  */
-export type FilterAddition = "tcp-detours" | "io-uring" | "other-limits";
+export type FilterAddition = "tcp-detours" | "io-uring" | "other-limits" | "datagrams" | "unix-sockets";
 
 const entrances: Readonly<Record<Architecture, readonly Entrance[]>> = {
   x64: [nativeEntrance.x64, i386Entrance],
@@ -48,5 +50,7 @@ function programDenials(profile: FilterProfile, additions: readonly FilterAdditi
     ...(has("tcp-detours") ? tcpDetours : []),
     ...(has("tcp-detours") || has("io-uring") ? ioUring : []),
     ...(has("other-limits") ? otherLimits : []),
+    ...(has("datagrams") ? datagrams : []),
+    ...(has("unix-sockets") ? unixSockets : []),
   ];
 }

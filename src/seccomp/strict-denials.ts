@@ -8,7 +8,8 @@
  * What a kernel may be without, and what programs have something else for, answers as such a kernel does: programs fall
  * back. All else answers EPERM.
  */
-import type { Condition, Denial, NamedValues } from "./denials.ts";
+import type { Condition, Denial } from "./denials.ts";
+import { withSocketFlags } from "./host-sockets.ts";
 
 const always: Condition = { kind: "always" };
 
@@ -26,7 +27,7 @@ const timeNamespace = { CLONE_NEWTIME: 0x80 };
 
 const internet = { AF_INET: 2, AF_INET6: 10 };
 const families = { AF_UNIX: 1, ...internet, AF_NETLINK: 16 };
-const types = withFlags({ SOCK_STREAM: 1, SOCK_DGRAM: 2 });
+const types = withSocketFlags({ SOCK_STREAM: 1, SOCK_DGRAM: 2 });
 const protocols = { default: 0, IPPROTO_ICMP: 1, IPPROTO_TCP: 6, IPPROTO_UDP: 17, IPPROTO_ICMPV6: 58 };
 
 const ofInternet: Condition = { kind: "argument-is", argument: 0, values: internet };
@@ -137,13 +138,3 @@ export const strictDenials: readonly Denial[] = [
     because: "is made by no program of today",
   },
 ];
-
-/** Each with SOCK_NONBLOCK and SOCK_CLOEXEC, which stand in the same argument: a filter compares whole words. */
-function withFlags(values: NamedValues): NamedValues {
-  const flags = [0, 0x800, 0x8_0000, 0x8_0800];
-  return Object.fromEntries(
-    Object.entries(values).flatMap(([name, value]) =>
-      flags.map((flag) => [flag === 0 ? name : `${name}|0x${flag.toString(16)}`, value | flag]),
-    ),
-  );
-}

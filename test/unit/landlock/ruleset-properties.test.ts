@@ -22,6 +22,7 @@ const requests: fc.Arbitrary<RulesetRequest> = fc.record({
   }),
   log: fc.array(fc.constantFrom(...logWords), { maxLength: 2 }),
   denied: fc.array(fc.constantFrom("files", "unix-sockets", "tcp", "udp", "signal", "abstract-unix"), { maxLength: 2 }),
+  leftAlone: fc.constant([]),
 });
 const abis = fc.integer({ min: -1, max: newestAbi + 2 });
 
@@ -199,6 +200,7 @@ test("the order of the rules changes no mask", () => {
         },
         log: request.log.toReversed(),
         denied: request.denied.toReversed(),
+        leftAlone: request.leftAlone,
       };
       expect(masks(bestEffort(reversed, abi))).toEqual(masks(bestEffort(request, abi)));
     }),
@@ -224,6 +226,7 @@ test("naming everything twice changes nothing", () => {
         },
         log: twice(request.log),
         denied: twice(request.denied),
+        leftAlone: request.leftAlone,
       };
       expect(bestEffort(doubled, abi)).toEqual(bestEffort(request, abi));
     }),

@@ -267,3 +267,8 @@ test("off is an answer of its own, whatever was asked", () => {
 test("nothing asked is nothing to enforce, also when required on a kernel without Landlock", () => {
   expect(chooseRuleset(emptyRequest, -38, "required")).toMatchObject({ kind: "none", abi: 0, dropped: [] });
 });
+
+test("a right that is left alone stays allowed, though its area is denied", () => {
+  const choice = chooseRuleset({ ...emptyRequest, denied: ["tcp"], leftAlone: ["BIND_TCP"] }, 7, "required");
+  expect(choice).toMatchObject({ kind: "ruleset", handled: ["CONNECT_TCP"], ports: [] });
+});
