@@ -7,7 +7,6 @@
  * Source:   docs/launch.md
  */
 import { readFileSync } from "node:fs";
-import { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { buildId } from "../base/build.ts";
 import { bug } from "../base/errors.ts";
@@ -18,13 +17,12 @@ import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
 import type { FrontEnds, WaitingProcess } from "../sys/stub.ts";
 import type { InheritedDescriptors } from "./inside-plan.ts";
+import { Reading } from "./reading.ts";
 
 const step = "start-sandbox";
 /** bwrap must outlive them; the program finds its own mask again. SIGINT, SIGQUIT, SIGTSTP. */
 const heldSignals = [2, 3, 20];
 const standardError = 2;
-/** What bwrap and the bootstrap may say before it is cut. */
-const maxMessageBytes = 64 << 10;
 /** How long the pipes may stay open when the sandbox has ended. */
 const patienceMs = 2000;
 
@@ -118,8 +116,7 @@ export class Sandbox {
   /** What bubblewrap and the bootstrap have said, at most some KB; and every line of the report has come. */
   async allSaid(): Promise<string> {
     // A child that bwrap left behind when it failed may hold the pipes: nobody waits for that.
-    const patience = delay(patienceMs, undefined, { ref: false });
-    await Promise.race([Promise.all([this.#messages.ended, this.#status.ended]), patience]);
+    await Promise.race([Promise.all([this.#messages.whole(), this.#status.whole()]), delay(patienceMs)]);
     return this.#messages.text;
   }
 
@@ -138,29 +135,6 @@ export class Sandbox {
       return [new Reading(read), this.#waiting.give(write)];
     } finally {
       this.#addon.closeDescriptor(write);
-    }
-  }
-}
-
-/** The text of a pipe, bounded: what the sandbox writes is not to fill the launcher's memory. */
-class Reading {
-  text = "";
-  readonly ended: Promise<void>;
-  lines: (text: string) => void = () => {};
-
-  constructor(fd: number) {
-    const socket = new Socket({ fd, readable: true, writable: false });
-    socket.unref();
-    this.ended = this.#read(socket);
-  }
-
-  async #read(socket: Socket): Promise<void> {
-    let line = "";
-    for await (const chunk of socket.setEncoding("utf8")) {
-      if (this.text.length < maxMessageBytes) this.text += chunk;
-      const [last = "", ...earlier] = `${line}${chunk}`.split("\n").toReversed();
-      for (const whole of earlier.toReversed()) this.lines(whole);
-      line = last.length > maxMessageBytes ? "" : last;
     }
   }
 }

@@ -1,0 +1,16 @@
+/**
+ * Waits for the whole text of standard input, with nothing else to wait for, and prints it as JSON.
+ *
+ * Runs:     in tests, as a process of its own.
+ */
+import { writeSync } from "node:fs";
+import { Reading } from "../../../src/launcher/reading.ts";
+
+const lines: string[] = [];
+const reading = new Reading(0);
+reading.lines = (line) => void lines.push(line);
+process.once("exit", () => writeSync(1, "end\n"));
+setImmediate(() => {
+  reading.whole().then((text) => writeSync(1, `${JSON.stringify({ text, lines })}\n`));
+  writeSync(1, "waiting\n");
+});
