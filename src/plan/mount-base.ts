@@ -7,7 +7,7 @@
  */
 import { isWithin } from "../base/paths.ts";
 import * as defaults from "./mount-defaults.ts";
-import { claim, claimLinks, type Draft, existing, type Wish } from "./mount-draft.ts";
+import { claim, claimLinks, type Draft, existing, note, type Wish } from "./mount-draft.ts";
 import { childOf, followPath } from "./mount-paths.ts";
 
 /** "nothing": an empty root, filesystem.defaultDenyRead. */
@@ -87,9 +87,18 @@ function showNeeded(draft: Draft): void {
   for (const path of defaults.filesBehindLinks)
     show(draft, path, byDefault("show", "resolver", `default: ${path} leads there`));
   for (const path of defaults.neededInRun) show(draft, path, byDefault("show", "base", `default: ${path}`));
-  if (draft.policy.filesystem.wslInterop !== true) return;
+  showWindows(draft);
+}
+
+/** The socket in /run/WSL starts Windows programs, which nothing confines. */
+function showWindows(draft: Draft): void {
+  const { wslInterop } = draft.policy.filesystem;
+  const key = "filesystem.wslInterop";
+  if (wslInterop === null && existing(draft, "/run/WSL") !== null)
+    note(draft, key, "Windows programs cannot be started; with true they could, and would run outside of the sandbox");
+  if (wslInterop !== true) return;
   for (const path of ["/init", "/run/WSL"])
-    show(draft, path, { ...byDefault("show", "rebind", "filesystem.wslInterop"), isDefault: false });
+    show(draft, path, { ...byDefault("show", "rebind", key), isDefault: false });
 }
 
 function show(draft: Draft, path: string, wish: Wish): void {

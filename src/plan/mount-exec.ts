@@ -25,14 +25,7 @@ const mostNamed = 8;
 
 /** Throws FENCE_MOUNTS. */
 export function claimDeniedPrograms(draft: Draft): void {
-  const { command } = draft.policy;
-  if (command.runtimeExecPolicy === "argv" && command.deny.some((entry) => /\S\s+\S/.test(entry)))
-    note(
-      draft,
-      'command.runtimeExecPolicy "argv"',
-      "entries of command.deny of more than one word are checked only before the start",
-    );
-  const denied = deniedPrograms(command);
+  const denied = deniedPrograms(draft.policy.command);
   if (denied.length === 0) return;
   const places = searchPlaces(draft);
   const found = denied.flatMap((program) =>

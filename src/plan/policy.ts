@@ -61,7 +61,7 @@ export interface FilesystemPolicy {
   readonly defaultDenyRead: boolean;
   /** Only allowRead can be read, not even the usual system directories. */
   readonly strictDenyRead: boolean;
-  /** null: where the host is WSL. */
+  /** null: no. Windows programs run outside of the sandbox. */
   readonly wslInterop: boolean | null;
   readonly allowRead: readonly PathPattern[];
   readonly allowExecute: readonly PathPattern[];
