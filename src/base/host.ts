@@ -48,4 +48,6 @@ export interface HostMount {
   readonly root: string;
   /** Major and minor number, as the kernel writes them. */
   readonly device: string;
+  /** Of the file system: `ext4`. */
+  readonly type: string;
 }

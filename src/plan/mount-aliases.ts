@@ -21,6 +21,27 @@ export function aliasesOf(view: Pick<HostView, "mounts">, path: string): readonl
   });
 }
 
+/**
+ * The mount of a file system that may take a name in any case without telling the kernel, so that a mask holds for one
+ * spelling alone; null where it is another one, or the mount point itself, whose name is the kernel's.
+ */
+export function caselessMountOf(view: Pick<HostView, "mounts">, path: string): HostMount | null {
+  const mount = mountOf(view.mounts, path);
+  return mount !== null && mount.point !== path && caseless.has(mount.type) ? mount : null;
+}
+
+/** Another machine's, or Windows's: WSL's drives, folders that virtual machines share. */
+const caseless: ReadonlySet<string> = new Set([
+  "9p",
+  "drvfs",
+  "virtiofs",
+  "vboxsf",
+  "prl_fs",
+  "fuse.grpcfuse",
+  "fuse.osxfs",
+  "fuse.vmhgfs-fuse",
+]);
+
 /** The topmost mount that shows a path. */
 function mountOf(mounts: readonly HostMount[], path: string): HostMount | null {
   return mounts.reduce<HostMount | null>((best, mount) => {

@@ -7,7 +7,7 @@
  */
 import { isWithin } from "../base/paths.ts";
 import { quoted } from "../base/quote.ts";
-import { aliasesOf } from "./mount-aliases.ts";
+import { aliasesOf, caselessMountOf } from "./mount-aliases.ts";
 import type { Effect } from "./mount-claims.ts";
 import { claim, claimLinks, type Draft, note, planError, type Target, targetsOf } from "./mount-draft.ts";
 import { followPath, parentOf, resolvePath } from "./mount-paths.ts";
@@ -42,6 +42,13 @@ function denyExisting(draft: Draft, target: Target, effect: Effect, phase: Mount
   const { path, because, key } = target;
   const wish = { effect, phase, because, isDefault: false };
   claim(draft, target, wish);
+  const caseless = caselessMountOf(draft.view, path);
+  if (caseless !== null)
+    note(
+      draft,
+      because,
+      `is on a ${caseless.type} file system, which may take names in any case: deny ${caseless.point} as a whole`,
+    );
   for (const alias of aliasesOf(draft.view, path)) {
     const other = followPath(draft.view, alias);
     if (other !== null && other.entry !== null && other.path === alias)

@@ -36,8 +36,9 @@ export function parseMounts(text: string): readonly HostMount[] {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => {
-      const [, , device = "", root = "/", point = "/"] = line.split(" ");
-      return { device, root: unescaped(root), point: unescaped(point) };
+      const [, , device = "", root = "/", point = "/", ...others] = line.split(" ");
+      const type = others[others.indexOf("-") + 1] ?? "";
+      return { device, root: unescaped(root), point: unescaped(point), type };
     });
 }
 

@@ -54,5 +54,5 @@ test("asks the kernel once for each path", () => {
 test("knows the mounts, with spaces in their names", () => {
   expect(hostView().mounts.some(({ point }) => point === "/")).toBe(true);
   const line = "36 35 98:0 /mnt\\0401 /mnt\\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n";
-  expect(parseMounts(line)).toEqual([{ device: "98:0", root: "/mnt 1", point: "/mnt 2" }]);
+  expect(parseMounts(line)).toEqual([{ device: "98:0", root: "/mnt 1", point: "/mnt 2", type: "ext3" }]);
 });

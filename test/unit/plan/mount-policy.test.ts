@@ -90,10 +90,10 @@ describe("narrower and later", () => {
 
   test("a place that is mounted a second time is denied there, too", () => {
     const mounts = [
-      { point: "/", root: "/", device: "8:1" },
-      { point: "/srv/again", root: "/home/u", device: "8:1" },
-      { point: "/srv/part", root: "/home/u/secrets/deep", device: "8:1" },
-      { point: "/srv/other", root: "/home/u", device: "8:2" },
+      { point: "/", root: "/", device: "8:1", type: "ext4" },
+      { point: "/srv/again", root: "/home/u", device: "8:1", type: "ext4" },
+      { point: "/srv/part", root: "/home/u/secrets/deep", device: "8:1", type: "ext4" },
+      { point: "/srv/other", root: "/home/u", device: "8:2", type: "ext4" },
     ];
     const tree = {
       "/home/u/secrets/deep/x": "",
@@ -106,6 +106,20 @@ describe("narrower and later", () => {
       expect(look(path)).toBeNull();
     expect(look("/srv/other/secrets/deep/x")).not.toBeNull();
   });
+});
+
+test("a denied path on a file system that may take names in any case is said not to be safe", () => {
+  const mounts = [
+    { point: "/", root: "/", device: "8:1", type: "ext4" },
+    { point: "/mnt/c", root: "/", device: "0:60", type: "9p" },
+  ];
+  const tree = { "/mnt/c/Users/u/.ssh/id": "" };
+  const denying = (path: string) => planned(tree, { filesystem: { denyRead: [path] } }, { mounts }).says;
+  expect(denying("/mnt/c/Users/u/.ssh")).toContain(
+    "is on a 9p file system, which may take names in any case: deny /mnt/c as a whole",
+  );
+  expect(denying("/mnt/c")).toBe("");
+  expect(denying("/home/u/work/main.c")).toBe("");
 });
 
 describe("masks", () => {
