@@ -85,11 +85,20 @@ function claimNamed(
   const accepted = new Set(draft.policy.command.acceptSharedBinaryCannotRuntimeDeny);
   return found.filter(({ name, file }) => {
     const because = `command.deny ${quoted(name)}`;
-    const collateral = others.get(identity(file.entry)) ?? [];
+    const names = others.get(identity(file.entry)) ?? [];
+    const collateral = names.filter((other) => !isSameProgram(name, other));
+    if (collateral.length === 0 && names.length > 0)
+      note(draft, because, `denies ${listed(names)} as well: the same program`);
     if (collateral.length > 0 && !accepted.has(name)) throw shared(name, because, file.path, collateral);
     if (collateral.length === 0) claim(draft, file, { effect: "hide", phase: "deny-exec", because, isDefault: false });
     return collateral.length > 0;
   });
+}
+
+/** sudo and sudoedit, python3 and python3.11: whoever denies one means the other, which is the same file. */
+function isSameProgram(name: string, other: string): boolean {
+  const own = baseName(name);
+  return own.startsWith(other) || other.startsWith(own);
 }
 
 function baseName(path: string): string {

@@ -236,10 +236,17 @@ describe("denied programs", () => {
     expect(error.details.hint).toContain("acceptSharedBinaryCannotRuntimeDeny");
   });
 
+  test("a name that another one begins with is the same program", () => {
+    const tree = { ...merged, "/usr/bin/sudo": "", "/usr/bin/sudoedit": "-> sudo" };
+    const { look, says } = plannedOn(tree, { command: { deny: ["sudo"] } });
+    expect(look("/usr/bin/sudoedit")).toMatchObject({ source: null });
+    expect(says).toContain('command.deny "sudo": denies sudoedit as well');
+  });
+
   test("hard links are names of one file as well", () => {
-    const tree = { ...merged, "/usr/bin/perl": "", "/usr/bin/perl5": "= /usr/bin/perl" };
-    expect(failure(() => plannedOn(tree, { command: { deny: ["perl5"] } })).message).toContain("without perl:");
-    expect(plannedOn(tree, { command: { deny: ["perl5", "perl"] } }).look("/usr/bin/perl")).toMatchObject({
+    const tree = { ...merged, "/usr/bin/perl": "", "/usr/bin/cperl": "= /usr/bin/perl" };
+    expect(failure(() => plannedOn(tree, { command: { deny: ["cperl"] } })).message).toContain("without perl:");
+    expect(plannedOn(tree, { command: { deny: ["cperl", "perl"] } }).look("/usr/bin/perl")).toMatchObject({
       source: null,
     });
   });
