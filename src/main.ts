@@ -15,7 +15,7 @@ import { serveBridges } from "./bootstrap/bridge-process.ts";
 import { bootstrapOptions } from "./bootstrap/command-line.ts";
 import { parseBootstrap } from "./bootstrap/options.ts";
 import { runBridge } from "./bridge/run-bridge.ts";
-import { chooseCommand } from "./cli/commands.ts";
+import { chooseCommand, commandHint } from "./cli/commands.ts";
 import { errorText } from "./cli/error-text.ts";
 import { bootstrapHelp, bridgeHelp, checkHelp, completionHelp, generalHelp, runHelp } from "./cli/help.ts";
 import { type Addon, loadAddon } from "./sys/addon.ts";
@@ -172,12 +172,20 @@ async function runLauncher(role: Extract<StubRole, { name: "launcher" }>, words:
       }
     }
   } catch (thrown) {
-    const error = asFenceError(thrown);
+    const error = withCommandHint(asFenceError(thrown), words);
     messages.write(errorText(error));
     waiting.exit(error.exitStatus);
     front.exit(error.exitStatus);
     return error.exitStatus;
   }
+}
+
+/** Whoever mistypes a command has named a program that is not there. */
+function withCommandHint(error: FenceError, [first = ""]: readonly string[]): FenceError {
+  const hint = error.code === "FENCE_PROGRAM_NOT_FOUND" ? commandHint(first) : null;
+  if (hint === null) return error;
+  const { details } = error;
+  return new FenceError(error.code, error.message, { ...details, hint: `${hint} ${details.hint ?? ""}`.trim() });
 }
 
 async function runBridgeProcess(role: Extract<StubRole, { name: "bridges" }>): Promise<number> {

@@ -211,16 +211,20 @@ describe("an error of the command line names the culprit, and the program does n
   });
 
   test.for([
-    [[], "no command was given"],
-    [["bootsrap"], /unknown command "bootsrap"\n {2}hint: {2}did you mean bootstrap\?/],
-    [["--bootstrap"], 'unknown command "--bootstrap"'],
-    [["/bin/true"], 'unknown command "/bin/true"'],
+    [[], "no command and no program was given"],
+    [["--bootstrap"], 'unknown option "--bootstrap"'],
     [["--version", "--jsno"], "--jsno"],
     [["--help", "bootstrap-me"], "bootstrap-me"],
   ] as const)("fence %j", async ([args, says]) => {
     const outcome = await run([host.fence, ...args]);
     expect(outcome).toMatchObject({ status: 125, stdout: "" });
     expect(outcome.stderr).toMatch(says);
+  });
+
+  test("fence bootsrap, which is no program either", async () => {
+    const { status, stderr } = await run([host.fence, "bootsrap"]);
+    expect(status).toBe(127);
+    expect(stderr).toMatch(/cannot find "bootsrap" in PATH[^]*did you mean the command fence bootstrap\?/);
   });
 });
 

@@ -70,6 +70,7 @@ export const errnosOf: Readonly<Record<string, readonly string[]>> = {
   unlinkat: ["EPERM"],
   wait4: ["ECHILD", "EINTR"],
   write: ["EPIPE", "ENOSPC", "EAGAIN", "EIO"],
+  pwrite64: ["ENOSPC", "EIO"],
   connect: ["ECONNREFUSED", "EPERM"],
   execveat: ["ENOENT"],
   kill: ["ESRCH"],
