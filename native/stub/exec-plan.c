@@ -126,8 +126,8 @@ static const char *check_payload(struct check *check, const struct exec_plan_ste
 	case PLAN_STREAM:
 		return step->length == sizeof(struct exec_plan_stream) && is_stream(payload) ? NULL
 											      : "a standard stream is malformed";
-	case PLAN_SIGNAL_MASK:
-		return step->length == sizeof(uint64_t) ? NULL : "the signal mask is malformed";
+	case PLAN_SIGNALS:
+		return step->length == sizeof(struct exec_plan_signals) ? NULL : "the signals are malformed";
 	case PLAN_LANDLOCK:
 		check->has_landlock++;
 		return step->length == sizeof(struct exec_plan_landlock) &&

@@ -48,7 +48,7 @@ enum exec_plan_type {
 	PLAN_UMASK = 0x60,	     /* u32 */
 	PLAN_RLIMIT = 0x70,	     /* struct exec_plan_rlimit */
 	PLAN_STREAM = 0x71,	     /* struct exec_plan_stream: a standard stream */
-	PLAN_SIGNAL_MASK = 0x72,     /* u64: the blocked signals, a bit each, the lowest for number 1 */
+	PLAN_SIGNALS = 0x72,	     /* struct exec_plan_signals */
 	PLAN_DROP_CAPABILITIES = 0x80, /* nothing */
 	PLAN_LANDLOCK = 0x90,	     /* struct exec_plan_landlock; required, once */
 	PLAN_SECCOMP = 0xa0,	     /* struct sock_filter[]; none: no filter; required, once */
@@ -83,6 +83,13 @@ struct exec_plan_rlimit {
 	uint64_t hard;
 };
 _Static_assert(sizeof(struct exec_plan_rlimit) == 24, "written by src/plan/exec-plan-bytes.ts");
+
+/* A bit for each signal, the lowest for number 1. Those that are not ignored have their default action. */
+struct exec_plan_signals {
+	uint64_t blocked;
+	uint64_t ignored;
+};
+_Static_assert(sizeof(struct exec_plan_signals) == 16, "written by src/plan/exec-plan-bytes.ts");
 
 struct exec_plan_stream {
 	int32_t from; /* a descriptor that the program is not to have; -1: the stream is to be closed */

@@ -86,6 +86,21 @@ static long set_stream(const struct exec_plan_stream *stream)
 	return result < 0 ? result : 0;
 }
 
+/* Exec keeps what is ignored, and gives everything else its default action, sigaction(2). */
+static long set_signals(const struct exec_plan_signals *signals)
+{
+	long result = 0;
+
+	for (int signal = 1; result >= 0 && signal <= LAST_SIGNAL; signal++) {
+		int is_ignored = (signals->ignored >> (signal - 1)) & 1;
+		const struct sys_action action = { .handler = is_ignored ? SYS_IGNORED : 0 };
+
+		if (is_ignored || (signal != SIGKILL && signal != SIGSTOP))
+			result = sys_action(signal, &action, NULL);
+	}
+	return result < 0 ? result : sys_set_blocked_signals(signals->blocked);
+}
+
 static long execute(struct vectors *vectors, const char *path)
 {
 	vectors->argv[vectors->argc] = NULL;
@@ -128,8 +143,8 @@ static long carry_out(const struct exec_plan_step *step, struct vectors *vectors
 		return set_limit(payload);
 	case PLAN_STREAM:
 		return set_stream(payload);
-	case PLAN_SIGNAL_MASK:
-		return sys_set_blocked_signals(*(const uint64_t *)payload);
+	case PLAN_SIGNALS:
+		return set_signals(payload);
 	case PLAN_DROP_CAPABILITIES:
 		return restrict_capabilities(0);
 	case PLAN_LANDLOCK:

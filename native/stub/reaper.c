@@ -9,7 +9,6 @@
 #include "sys.h"
 
 #define STEP "init"
-#define LAST_SIGNAL 64
 #define SI_KERNEL 0x80 /* sigaction(2) */
 #define STOPPED(status) (((status) & 0xff) == 0x7f)
 #define SIGNAL_OF(status) ((status) & 0x7f)

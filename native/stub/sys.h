@@ -53,10 +53,12 @@
 #define SIGTERM 15
 #define SIGCHLD 17
 #define SIGCONT 18
+#define SIGSTOP 19
 #define SIGTSTP 20
 #define SIGTTIN 21
 #define SIGTTOU 22
 #define SIGWINCH 28
+#define LAST_SIGNAL 64
 #define SIG_SETMASK 2
 #define POLLIN 0x1
 #define POLLOUT 0x4

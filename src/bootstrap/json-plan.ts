@@ -9,7 +9,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
 import type { BridgeAddresses } from "../bridge/address.ts";
 import type { RightName } from "../landlock/abi.ts";
-import type { ProcessStep } from "../plan/exec-plan.ts";
+import { type ProcessStep, signalMask } from "../plan/exec-plan.ts";
 import { parseJson } from "../plan/json.ts";
 import { fromUsage } from "../plan/schema.ts";
 import { nodeError } from "../sys/errno.ts";
@@ -137,12 +137,11 @@ function landlock(plan: JsonPlan): LandlockAnswer {
 /** The front and the sandbox's maker worked with other streams and a larger mask. */
 function launcherSteps(launcher: JsonPlan["launcher"]): readonly ProcessStep[] {
   if (launcher === null) return [];
-  const { standardError, closedStreams, blockedSignals } = launcher;
-  const blocked = blockedSignals.reduce((mask, signal) => mask | (1n << BigInt(signal - 1)), 0n);
+  const { standardError, closedStreams, blockedSignals, ignoredSignals } = launcher;
   return [
     ...(standardError === null ? [] : [{ kind: "stream", from: standardError, to: 2 } as const]),
     ...closedStreams.map((to) => ({ kind: "stream", from: null, to }) as const),
-    { kind: "signal-mask", blocked },
+    { kind: "signals", blocked: signalMask(blockedSignals), ignored: signalMask(ignoredSignals) },
   ];
 }
 

@@ -103,6 +103,7 @@ const launcher = record({
   standardError: optional(orNone(integer(3, maxDescriptor)), null, "The program's standard error; null: as inherited."),
   closedStreams: optional(list(integer(0, 2), 3), [], "The standard streams that the program is to find closed."),
   blockedSignals: required(list(integer(1, 64), 64), "The signals that the program is to find blocked."),
+  ignoredSignals: required(list(integer(1, 64), 64), "Those that it is to find ignored."),
   denied: optional(list(word(deniedAreas)), [], "What Landlock denies even where no rule names a part of it."),
   bindsAnyPort: optional(flag, false, "Whether TCP ports to listen on stay free where ports to connect to are denied."),
   deniedSockets: optional(list(word(deniedSockets)), [], "Sockets that the system call filter denies."),

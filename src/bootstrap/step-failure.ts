@@ -60,8 +60,8 @@ export function explainFailure(
       return systemError("FENCE_EXEC_PLAN", `cannot make ${step.from} descriptor ${step.to}`, "dup3", failure.result, {
         step: "streams",
       });
-    case "signal-mask":
-      return systemError("FENCE_EXEC_PLAN", "cannot set the signal mask", "rt_sigprocmask", failure.result, {
+    case "signals":
+      return systemError("FENCE_EXEC_PLAN", "cannot set the program's signals", "rt_sigaction", failure.result, {
         step: "signals",
       });
     case "landlock":

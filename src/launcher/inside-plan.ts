@@ -43,6 +43,8 @@ export interface InsideRequest {
   readonly inherited: InheritedDescriptors;
   /** Signals that the caller had blocked. */
   readonly blockedSignals: readonly number[];
+  /** Signals that the caller ignored. */
+  readonly ignoredSignals: readonly number[];
 }
 
 /** From here on Landlock has all rights for files; ioctl(2) on devices came last. */
@@ -66,7 +68,7 @@ export function insidePlan(request: InsideRequest): Json {
     seccomp: request.seccomp === "off" ? "off" : "strict",
     init: true,
     verify: request.verify,
-    launcher: { ...inherited, blockedSignals: request.blockedSignals },
+    launcher: { ...inherited, blockedSignals: request.blockedSignals, ignoredSignals: request.ignoredSignals },
     program: request.argv,
   };
 }

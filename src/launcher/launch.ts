@@ -168,7 +168,7 @@ async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: 
     seccomp: isolation.seccomp === "off" ? "off" : policy.isolation.seccomp,
     verify: request.verify,
     inherited: sandbox.inherited,
-    blockedSignals: sandbox.blockedSignals(),
+    ...sandbox.signals(),
   });
   for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
   log.debug(`bwrap ${args.join(" ")}`);

@@ -10,7 +10,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { buildId } from "../base/build.ts";
 import { bug } from "../base/errors.ts";
-import { type ArgumentStep, execPlan, type ProcessStep } from "../plan/exec-plan.ts";
+import { type ArgumentStep, execPlan, type ProcessStep, signalMask } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
@@ -22,6 +22,8 @@ import { Reading } from "./reading.ts";
 const step = "start-sandbox";
 /** bwrap must outlive them; the program finds its own mask again. SIGINT, SIGQUIT, SIGTSTP. */
 const heldSignals = [2, 3, 20];
+/** bwrap waits for it, and for ever when it is ignored; the program finds it as it was. */
+const sigchld = 17;
 const standardError = 2;
 /** How long the pipes may stay open when the sandbox has ended. */
 const patienceMs = 2000;
@@ -77,24 +79,25 @@ export class Sandbox {
     return { control, closedStreams, standardError: this.#standardError };
   }
 
-  /** Those that the caller had blocked: the child has its mask, proc_pid_status(5). */
-  blockedSignals(): readonly number[] {
+  /** Those that the caller had blocked or ignored: the child still does. */
+  signals(): { readonly blockedSignals: readonly number[]; readonly ignoredSignals: readonly number[] } {
     const status = readFileSync(`/proc/${this.#waiting.pid}/status`, "latin1");
-    const [, digits] = /^SigBlk:\s*([0-9a-f]+)$/m.exec(status) ?? [];
-    if (digits === undefined) throw bug("the kernel does not say which signals are blocked");
-    const mask = BigInt(`0x${digits}`);
-    return Array.from({ length: 64 }, (_, i) => i + 1).filter((signal) => (mask >> BigInt(signal - 1)) & 1n);
+    return { blockedSignals: signalsIn(status, "SigBlk"), ignoredSignals: signalsIn(status, "SigIgn") };
   }
 
   /** Settles when the child has become bubblewrap. Throws FENCE_BWRAP when it cannot. */
   async start(maker: SandboxMaker, plan: Json): Promise<void> {
     const planFd = this.giveBytes(Buffer.from(JSON.stringify(plan)), "the plan");
-    const blocked = [...new Set([...this.blockedSignals(), ...heldSignals])];
+    const { blockedSignals, ignoredSignals } = this.signals();
     const [first, ...rest] = maker.argv(planFd, this.#statusFd).map((value): ArgumentStep => ({ kind: "arg", value }));
     if (first === undefined) throw bug("bubblewrap has no argument 0");
     const process: readonly ProcessStep[] = [
       { kind: "stream", from: this.#messagesFd, to: standardError },
-      { kind: "signal-mask", blocked: blocked.reduce((mask, signal) => mask | (1n << BigInt(signal - 1)), 0n) },
+      {
+        kind: "signals",
+        blocked: signalMask([...blockedSignals, ...heldSignals]),
+        ignored: signalMask(ignoredSignals.filter((signal) => signal !== sigchld)),
+      },
     ];
     const steps = execPlan(buildId)
       .environment([{ kind: "clear-env" }])
@@ -137,4 +140,12 @@ export class Sandbox {
       this.#addon.closeDescriptor(write);
     }
   }
+}
+
+/** A mask of proc_pid_status(5). */
+function signalsIn(status: string, field: "SigBlk" | "SigIgn"): readonly number[] {
+  const [, digits] = new RegExp(`^${field}:\\s*([0-9a-f]+)$`, "m").exec(status) ?? [];
+  if (digits === undefined) throw bug(`the kernel does not say ${field}`);
+  const mask = BigInt(`0x${digits}`);
+  return Array.from({ length: 64 }, (_, i) => i + 1).filter((signal) => (mask >> BigInt(signal - 1)) & 1n);
 }

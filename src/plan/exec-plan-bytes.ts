@@ -92,8 +92,8 @@ function encodePayload(step: ExecStep): Uint8Array {
       return Buffer.concat([numbers(step.resource, 0), longNumbers(step.soft, step.hard)]);
     case "stream":
       return signedNumbers(step.from ?? closed, step.to);
-    case "signal-mask":
-      return longNumbers(step.blocked);
+    case "signals":
+      return longNumbers(step.blocked, step.ignored);
     case "landlock":
       return numbers(step.restricts ? 1 : 0, step.flags);
     case "seccomp":
@@ -156,9 +156,9 @@ function decodePayload(kind: StepKind, payload: Buffer): ExecStep {
     case "stream":
       size(8);
       return { kind, from: streamSource(payload.readInt32LE(0)), to: below(lastStream + 1, payload.readUInt32LE(4)) };
-    case "signal-mask":
-      size(8);
-      return { kind, blocked: payload.readBigUInt64LE(0) };
+    case "signals":
+      size(16);
+      return { kind, blocked: payload.readBigUInt64LE(0), ignored: payload.readBigUInt64LE(8) };
     case "landlock":
       size(8);
       return { kind, restricts: below(2, payload.readUInt32LE(0)) === 1, flags: payload.readUInt32LE(4) };

@@ -18,7 +18,7 @@ export const stepTypes = {
   umask: 0x60,
   rlimit: 0x70,
   stream: 0x71,
-  "signal-mask": 0x72,
+  signals: 0x72,
   "drop-capabilities": 0x80,
   landlock: 0x90,
   seccomp: 0xa0,
@@ -51,9 +51,14 @@ export type ProcessStep =
   | { readonly kind: "rlimit"; readonly resource: number; readonly soft: bigint; readonly hard: bigint }
   /** Standard stream 0 to 2 becomes this descriptor, which the program then lacks; null: it is closed. */
   | { readonly kind: "stream"; readonly from: number | null; readonly to: number }
-  /** The blocked signals, a bit each, the lowest for number 1. */
-  | { readonly kind: "signal-mask"; readonly blocked: bigint }
+  /** The blocked and the ignored signals, a bit each, the lowest for number 1; all others have their default action. */
+  | { readonly kind: "signals"; readonly blocked: bigint; readonly ignored: bigint }
   | { readonly kind: "drop-capabilities" };
+
+/** As the step `signals` has them. */
+export function signalMask(signals: readonly number[]): bigint {
+  return signals.reduce((mask, signal) => mask | (1n << BigInt(signal - 1)), 0n);
+}
 
 export interface LandlockStep {
   readonly kind: "landlock";

@@ -48,7 +48,7 @@ const processStep: fc.Arbitrary<ProcessStep> = fc.oneof(
     from: fc.option(fc.integer({ min: 3, max: 2 ** 31 - 1 })),
     to: fc.nat({ max: 2 }),
   }),
-  fc.record({ kind: fc.constant("signal-mask" as const), blocked: uint64 }),
+  fc.record({ kind: fc.constant("signals" as const), blocked: uint64, ignored: uint64 }),
   fc.constant({ kind: "drop-capabilities" } as const),
 );
 

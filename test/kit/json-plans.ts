@@ -183,6 +183,7 @@ export const wholePlans: fc.Arbitrary<Plan> = fc
           standardError: fc.option(fc.integer({ min: 3, max: 2 ** 20 })),
           closedStreams: fc.uniqueArray(fc.nat({ max: 2 })),
           blockedSignals: fc.uniqueArray(fc.integer({ min: 1, max: 64 }), { maxLength: 5 }),
+          ignoredSignals: fc.uniqueArray(fc.integer({ min: 1, max: 64 }), { maxLength: 5 }),
         }),
       ),
       program: fc.array(word, { maxLength: 3 }),

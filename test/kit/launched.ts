@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { onTestFinished } from "vitest";
@@ -101,15 +101,16 @@ export class Launched {
     const steps = arranged.length === 0 ? [] : [arrange, ...arranged, "--"];
     const who = process.geteuid?.() === 0 ? asUser[user] : [];
     this.#family = spawn(family, [...who, ...steps, ...command], {
-      stdio: ["pipe", "pipe", "pipe", "ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe", "ignore", options.through === "nothing" ? "ignore" : "pipe", "pipe"],
       env: { PATH: process.env["PATH"], HOME: home, ...env },
       cwd,
       detached: true,
     });
     const [stdin, stdout, stderr, , reports, ends] = this.#family.stdio as unknown as readonly Readable[];
-    [this.#stdout, this.#stderr, this.#reports, this.#ends] = [stdout, stderr, reports, ends].map(
-      (each) => new Lines(each as Readable),
-    ) as [Lines, Lines, Lines, Lines];
+    this.#stdout = new Lines(stdout);
+    this.#stderr = new Lines(stderr);
+    this.#reports = new Lines(reports);
+    this.#ends = new Lines(ends);
     feed(stdin as unknown as Writable, input);
     this.gone = once(this.#family, "close").then(() => {});
     onTestFinished(() => {
@@ -203,6 +204,16 @@ export class Launched {
     return [...found.values()];
   }
 
+  /** What each of them has open, by its command: the targets of the links in /proc/PID/fd. */
+  descriptors(): ReadonlyMap<string, readonly string[]> {
+    return new Map(
+      this.processes().map(({ pid, command }) => {
+        const names = readdirSync(`/proc/${pid}/fd`);
+        return [`${pid} ${command}`, names.map((name) => readlinkSync(`/proc/${pid}/fd/${name}`))];
+      }),
+    );
+  }
+
   /** The process of this role; undefined: it has not been started, or has ended. */
   async find(role: Role): Promise<number | undefined> {
     const front = await this.front;
@@ -239,13 +250,14 @@ class Lines {
   #hasEnded = false;
   #wake = () => {};
 
-  constructor(from: Readable) {
-    from.setEncoding("utf8").on("data", (more: string) => {
+  constructor(from: Readable | null | undefined) {
+    this.#hasEnded = from === null || from === undefined;
+    from?.setEncoding("utf8").on("data", (more: string) => {
       this.#text += more;
       this.#wake();
     });
     from
-      .on("error", () => {})
+      ?.on("error", () => {})
       .on("close", () => {
         this.#hasEnded = true;
         this.#wake();

@@ -28,6 +28,7 @@ const request: InsideRequest = {
   verify: true,
   inherited: { control: 5, standardError: 6, closedStreams: [0] },
   blockedSignals: [13],
+  ignoredSignals: [17],
 };
 
 /** As the bootstrap reads it, from the bytes that it gets. */
@@ -57,12 +58,12 @@ describe("the plan for the inside", () => {
     expect(plan.landlock.request.rules).toEqual(request.grants);
   });
 
-  test("gives the streams and the signal mask of the caller back, and drops capabilities", () => {
+  test("gives the streams and the signals of the caller back, and drops capabilities", () => {
     expect(read().process).toEqual([
       { kind: "chdir", path: "/home/u/work" },
       { kind: "stream", from: 6, to: 2 },
       { kind: "stream", from: null, to: 0 },
-      { kind: "signal-mask", blocked: 1n << 12n },
+      { kind: "signals", blocked: 1n << 12n, ignored: 1n << 16n },
       { kind: "drop-capabilities" },
     ]);
     expect(read().launcher).toMatchObject({ control: 5 });
