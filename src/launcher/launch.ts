@@ -67,16 +67,28 @@ export async function showLaunch(context: LaunchContext, request: LaunchRequest,
 /** Settles when all is over; the front then ends as the program did. Throws what the user is to be told. */
 export async function launch(context: LaunchContext, request: LaunchRequest): Promise<void> {
   const { statusFd } = request;
-  const taken = statusFd === null ? null : context.waiting.takeDescriptor(statusFd, "--status-fd");
-  const report = new LaunchReport(taken, statusFd);
+  let report = new LaunchReport(null, null);
   try {
+    const taken = statusFd === null ? null : context.waiting.takeDescriptor(statusFd, "--status-fd");
+    report = new LaunchReport(taken, statusFd);
     report.starting();
     await runSandbox(context, request, report);
   } catch (thrown) {
+    const end = await endOfStart(context);
+    if (end === "gone") return;
+    if (end !== null) return report.ended(end, []);
     const error = asFenceError(thrown);
     if (error.code !== "FENCE_STATUS") report.failed(error);
     throw error;
   }
+}
+
+/** How the user has ended the start, which explains whatever failed then; null: it was not the user. */
+async function endOfStart({ waiting, front }: LaunchContext): Promise<SandboxEnd | "gone" | null> {
+  const hasEnded = waiting.hasEnded || (waiting.hasReaper && waiting.pid === -1);
+  if (!hasEnded) return null;
+  const end = await front.ended();
+  return end === "gone" || (end.ofProgram && end.signal !== null) ? end : null;
 }
 
 async function runSandbox(context: LaunchContext, request: LaunchRequest, report: LaunchReport): Promise<void> {
