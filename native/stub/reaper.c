@@ -250,6 +250,12 @@ static void await_event(struct reaper *reaper, long patience)
 	};
 
 	(void)sys_poll(polls, sizeof(polls) / sizeof(polls[0]), patience); /* interrupted: the caller looks again */
+	/*
+	 * A signal to the whole process group reaches its youngest members first: inside, this process has its own when the
+	 * front passes its on. The front must know first whether the sandbox has its program.
+	 */
+	if (reaper->ends.place == REAPER_INSIDE)
+		(void)forward_signals(reaper);
 	if (polls[1].happened != 0)
 		hear_control(reaper);
 	if (polls[2].happened != 0) {

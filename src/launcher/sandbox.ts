@@ -20,8 +20,8 @@ import type { InheritedDescriptors } from "./inside-plan.ts";
 import { Reading } from "./reading.ts";
 
 const step = "start-sandbox";
-/** bwrap must outlive them; the program finds its own mask again. SIGINT, SIGQUIT, SIGTSTP. */
-const heldSignals = [2, 3, 20];
+/** bwrap must outlive what is sent to the whole process group; the program finds its own mask again. */
+const everySignal = (1n << 64n) - 1n;
 /** bwrap waits for it, and for ever when it is ignored; the program finds it as it was. */
 const sigchld = 17;
 const standardError = 2;
@@ -88,14 +88,14 @@ export class Sandbox {
   /** Settles when the child has become bubblewrap. Throws FENCE_BWRAP when it cannot. */
   async start(maker: SandboxMaker, plan: Json): Promise<void> {
     const planFd = this.giveBytes(Buffer.from(JSON.stringify(plan)), "the plan");
-    const { blockedSignals, ignoredSignals } = this.signals();
+    const { ignoredSignals } = this.signals();
     const [first, ...rest] = maker.argv(planFd, this.#statusFd).map((value): ArgumentStep => ({ kind: "arg", value }));
     if (first === undefined) throw bug("bubblewrap has no argument 0");
     const process: readonly ProcessStep[] = [
       { kind: "stream", from: this.#messagesFd, to: standardError },
       {
         kind: "signals",
-        blocked: signalMask([...blockedSignals, ...heldSignals]),
+        blocked: everySignal,
         ignored: signalMask(ignoredSignals.filter((signal) => signal !== sigchld)),
       },
     ];
