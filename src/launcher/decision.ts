@@ -24,12 +24,19 @@ import { readSettingsFile } from "../sys/settings-files.ts";
 import type { HostBridgeRequest } from "./bridge-ends.ts";
 import { type BwrapFile, locateBwrap } from "./bwrap.ts";
 import { hasSeccomp, readGround } from "./capabilities-ground.ts";
-import { decideIsolation, type IsolationDecision, type IsolationDoors, preflight } from "./isolation.ts";
+import {
+  decideIsolation,
+  type IsolationDecision,
+  type IsolationDoors,
+  type IsolationRequest,
+  preflight,
+} from "./isolation.ts";
 import { programArguments, programEnvironment } from "./program.ts";
 import type { LaunchRequest } from "./request.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-export interface Decision {
+/** What does not depend on how the program is confined. */
+export interface ProgramDecision {
   readonly policy: Policy;
   readonly notes: readonly PlanNote[];
   readonly argv: readonly string[];
@@ -38,6 +45,11 @@ export interface Decision {
   readonly directory: string;
   /** null: there is nothing to bridge. */
   readonly bridges: HostBridgeRequest | null;
+  /** What is asked of the kernel. */
+  readonly wanted: IsolationRequest;
+}
+
+export interface Decision extends ProgramDecision {
   readonly bwrap: BwrapFile;
   readonly isolation: IsolationDecision;
   readonly isolationDoors: IsolationDoors;
@@ -50,42 +62,46 @@ export interface DecisionDoors {
 }
 
 /** Throws FENCE_CONFIG, FENCE_COMMAND, FENCE_USAGE, FENCE_BWRAP, FENCE_ISOLATION. */
-export async function decide(
-  { addon, environment: given }: DecisionDoors,
-  request: LaunchRequest,
-  around: Surroundings,
-): Promise<Decision> {
-  const doors = { read: readSettingsFile, uid: around.uid };
-  const { policy, notes } = loadPolicy(doors, { ...request.policy, ...around });
-  const { program } = request;
-  refuseDeniedCommand(policy.command, program.kind === "shell" ? program.command : program.argv);
+export async function decide(doors: DecisionDoors, request: LaunchRequest, around: Surroundings): Promise<Decision> {
+  const program = decideProgram(doors, request, around);
+  const { policy, wanted } = program;
   const bwrap = locateBwrap(around.environment["PATH"], hostFiles);
   const isolationDoors: IsolationDoors = {
     run: runChild,
     ground: () => ({ ...readGround(hostFiles, around.environment), setUserId: bwrap.setUserId }),
   };
-  const wanted = {
-    isolation: policy.isolation,
-    hostNetwork: hasHostNetwork(policy),
-    newSession: policy.forceNewSession,
-    landlockAbi: addon.landlockAbi(),
-    seccomp: hasSeccomp(hostFiles),
-  };
-  const bridges = bridgesOf(request, policy);
   // Where less is acceptable it must be known before the start what there is; else the start itself finds out.
   const mayBeLess = namespaceLayers.some((layer) => policy.isolation[layer] === "best-effort");
   const isolation = mayBeLess ? await preflight(wanted, bwrap, isolationDoors) : decideIsolation(wanted);
-  if (bridges !== null && !isolation.namespaces.layers.has("network")) throw withoutNetwork(wanted.hostNetwork);
+  const hasNetwork = isolation.namespaces.layers.has("network");
+  if (program.bridges !== null && !hasNetwork) throw withoutNetwork(wanted.hostNetwork);
+  return { ...program, bwrap, isolation, isolationDoors };
+}
+
+/** Throws FENCE_CONFIG, FENCE_COMMAND, FENCE_USAGE. */
+export function decideProgram(
+  { addon, environment: given }: DecisionDoors,
+  request: LaunchRequest,
+  around: Surroundings,
+): ProgramDecision {
+  const doors = { read: readSettingsFile, uid: around.uid };
+  const { policy, notes } = loadPolicy(doors, { ...request.policy, ...around });
+  const { program } = request;
+  refuseDeniedCommand(policy.command, program.kind === "shell" ? program.command : program.argv);
   return {
     policy,
     notes,
     argv: programArguments(program),
     environment: programEnvironment(() => originalEnvironment(readFileSync(given)), request.environment),
     directory: resolve(around.directory, request.directory ?? "."),
-    bridges,
-    bwrap,
-    isolation,
-    isolationDoors,
+    bridges: bridgesOf(request, policy),
+    wanted: {
+      isolation: policy.isolation,
+      hostNetwork: hasHostNetwork(policy),
+      newSession: policy.forceNewSession,
+      landlockAbi: addon.landlockAbi(),
+      seccomp: hasSeccomp(hostFiles),
+    },
   };
 }
 

@@ -25,6 +25,17 @@ export interface InsideNetwork {
   readonly bridges: readonly { readonly listen: string; readonly connect: string; readonly acknowledge?: true }[];
 }
 
+/** What keeps a program off the host's network where it has no namespace of its own: --backend landlock. */
+export interface HostNetworkDenials {
+  /** By Landlock, but for the ports and sockets that are named. */
+  readonly denied: readonly ("unix-sockets" | "tcp" | "udp")[];
+  /** By the system call filter. */
+  readonly deniedSockets: readonly ("datagrams" | "unix-sockets")[];
+  readonly bindTcp: readonly number[];
+  /** Whether the program may listen on any TCP port. */
+  readonly bindsAnyPort: boolean;
+}
+
 export interface InsideRequest {
   readonly argv: readonly string[];
   readonly environment: readonly (readonly [name: string, value: string])[];
@@ -35,6 +46,8 @@ export interface InsideRequest {
   /** TCP ports that the program may connect to; null: any. */
   readonly connectTcp: readonly number[] | null;
   readonly network: InsideNetwork;
+  /** null: the program has a network namespace of its own, or the host's on purpose. */
+  readonly hostNetwork: HostNetworkDenials | null;
   readonly landlock: Requirement;
   /** 0: the kernel has none. */
   readonly landlockAbi: number;
@@ -68,20 +81,37 @@ export function insidePlan(request: InsideRequest): Json {
     seccomp: request.seccomp === "off" ? "off" : "strict",
     init: true,
     verify: request.verify,
-    launcher: { ...inherited, blockedSignals: request.blockedSignals, ignoredSignals: request.ignoredSignals },
+    launcher: {
+      ...inherited,
+      blockedSignals: request.blockedSignals,
+      ignoredSignals: request.ignoredSignals,
+      ...launcherDenials(request, isRestricted),
+    },
     program: request.argv,
   };
+}
+
+function launcherDenials({ hostNetwork }: InsideRequest, isRestricted: boolean): { [key: string]: Json } {
+  if (hostNetwork === null) return {};
+  const { denied, bindsAnyPort, deniedSockets } = hostNetwork;
+  return { ...(isRestricted && { denied: ["files", ...denied], bindsAnyPort }), deniedSockets };
 }
 
 /**
  * Landlock is the second wall behind mounts and namespaces: all of it that this kernel has. An older kernel's is less, and
  * the report says what is missing.
  */
-function landlockRules({ grants, unixSockets, connectTcp }: InsideRequest, abi: number): { [key: string]: Json } {
+function landlockRules(
+  { grants, unixSockets, connectTcp, hostNetwork }: InsideRequest,
+  abi: number,
+): { [key: string]: Json } {
   return {
     rules: grants.map(({ access, path }) => ({ access, path })),
     unixSockets: abi >= abiOfUnixSockets ? unixSockets : [],
     connectTcp: connectTcp ?? [],
+    bindTcp: hostNetwork?.bindTcp ?? [],
+    // Files of the host come and go: a rule for what is gone by now grants nothing.
+    ignoreMissing: hostNetwork !== null,
     scopes: abi >= abiOfScopes ? ["signal", "abstract-unix"] : [],
     landlock: abi >= abiOfFiles ? "required" : "best-effort",
   };

@@ -7,6 +7,7 @@
  * Source:   docs/isolation.md
  */
 import { FenceError } from "../base/errors.ts";
+import { linuxOf, rightOf } from "../landlock/abi.ts";
 import { optionNeeds } from "../landlock/options.ts";
 import {
   applied,
@@ -64,6 +65,7 @@ interface Gone {
 
 const step = "isolation";
 const landlockAbiOfFiles = optionNeeds["--ro"];
+const landlockAbiOfTruncation = rightOf("TRUNCATE");
 
 /** For the first start: everything that is asked for. Throws FENCE_ISOLATION for what the kernel lacks altogether. */
 export function decideIsolation(request: IsolationRequest): IsolationDecision {
@@ -99,14 +101,36 @@ export async function preflight(
   return withFindings(request, await findNamespaces(wanted, tryStarts(bwrap, doors.run, doors.ground)));
 }
 
-/** What --backend landlock gives. It was asked for by name, so what it cannot give is reported, not refused. */
+/**
+ * What --backend landlock gives. It was asked for by name, so what it cannot give is reported, not refused; but there is
+ * nothing else than Landlock, so that an older one counts for more than behind mounts.
+ */
 export function landlockIsolation(request: IsolationRequest): EffectiveIsolation {
+  const { isolation, landlockAbi, hostNetwork } = request;
+  refuseWithoutLandlock(request);
   const gone = kernelGone(request);
-  refuseRequired(request.isolation, gone);
-  return effectiveIsolation("landlock", request.isolation, (layer) => {
+  refuseRequired(isolation, gone);
+  if (isolation.mount === "required" && landlockAbi < landlockAbiOfTruncation.firstAbi)
+    throw new FenceError(
+      "FENCE_ISOLATION",
+      `isolation layer mount is required, and Landlock ABI ${landlockAbi} cannot keep files from being truncated`,
+      { step, hint: `use Linux ${linuxOf(landlockAbiOfTruncation.firstAbi)} or newer, or --isolation best-effort` },
+    );
+  return effectiveIsolation("landlock", isolation, (layer) => {
     if (layer === "landlock" || layer === "seccomp") return reportOf(gone.get(layer));
-    if (layer === "network" && request.hostNetwork) return hostNetworkReport;
+    if (layer === "network" && hostNetwork) return hostNetworkReport;
     return { ...underLandlock[layer], why: "--backend landlock makes no namespaces and mounts nothing" };
+  });
+}
+
+/** Whatever the policy accepts: without Landlock this backend would be nothing. */
+function refuseWithoutLandlock({ isolation, landlockAbi }: IsolationRequest): void {
+  if (isolation.landlock !== "off" && landlockAbi > 0) return;
+  const why =
+    landlockAbi > 0 ? "isolation.landlock is off" : "this kernel has no Landlock, or it is not in its lsm= list";
+  throw new FenceError("FENCE_ISOLATION", `--backend landlock is not possible: ${why}`, {
+    step,
+    hint: "use --backend bwrap, or Linux 5.13 or newer with landlock in its lsm= list",
   });
 }
 

@@ -21,6 +21,7 @@ import { bwrapArguments, dryRunJson, dryRunText, someDescriptor } from "./dry-ru
 import { HostBridges, plannedBridges } from "./host-bridges.ts";
 import { InsideEvents } from "./inside-events.ts";
 import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
+import { runLandlocked, showLandlocked } from "./landlock-backend.ts";
 import { MountPoints } from "./left-behind.ts";
 import { LaunchLog } from "./log.ts";
 import { madeSince, prepare } from "./prepare.ts";
@@ -52,6 +53,10 @@ const bootstrapPath = "/tmp/fence/bin/fence";
 /** `--dry-run`: the same decisions, and nothing is made. Throws as launch(). */
 export async function showLaunch(context: LaunchContext, request: LaunchRequest, form: "tree" | "json"): Promise<void> {
   const { addon, say } = context;
+  if (request.backend === "landlock") {
+    say(showLandlocked(context, request, form));
+    return;
+  }
   const around = surroundings();
   const decision = await decide(context, request, around);
   const bridges = await plannedBridges(addon, decision);
@@ -72,7 +77,7 @@ export async function launch(context: LaunchContext, request: LaunchRequest): Pr
     const taken = statusFd === null ? null : context.waiting.takeDescriptor(statusFd, "--status-fd");
     report = new LaunchReport(taken, statusFd);
     report.starting();
-    await runSandbox(context, request, report);
+    await (request.backend === "landlock" ? runLandlocked : runSandbox)(context, request, report);
   } catch (thrown) {
     const end = await endOfStart(context);
     if (end === "gone") return;
@@ -175,6 +180,7 @@ async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: 
     unixSockets: mounts.allowedSockets,
     connectTcp: null,
     network: insideNetwork(bridges, mounts, sandbox),
+    hostNetwork: null,
     landlock: isolation.landlock,
     landlockAbi: Math.max(0, addon.landlockAbi()),
     seccomp: isolation.seccomp === "off" ? "off" : policy.isolation.seccomp,

@@ -4,7 +4,8 @@
  *
  * Runs:     host.
  * Promises: nobody but this user can enter it; no symbolic link is followed to it; nothing is removed but directories that
- *           fence has made for this user and whose owner is gone, with the sockets in them; one sweep does a bounded amount.
+ *           fence has made for this user and whose owner is gone, with the sockets and temporary files in them; one sweep
+ *           does a bounded amount.
  * Source:   docs/host-bridges.md; flock(2): the kernel drops the lock when its holder has ended, however it did
  */
 import { randomBytes } from "node:crypto";
@@ -24,6 +25,7 @@ import {
   openDirectory,
   removeEmpty,
 } from "./directory.ts";
+import { removeTemporary, temporaryName } from "./landlock-backend-temporary.ts";
 
 export interface RuntimeDirectoryOptions {
   /** Of this process: XDG_RUNTIME_DIR is looked at. */
@@ -42,7 +44,7 @@ const randomPartBytes = 8;
 export const maxSocketNameBytes = 24;
 const maxTries = 16;
 /** Of one sweep, for each of the places. */
-const limits = { namesRead: 10_000, directoriesSwept: 64, filesRemoved: 256 } as const;
+const limits = { namesRead: 10_000, directoriesSwept: 64, filesRemoved: 256, temporaryRemoved: 20_000 } as const;
 const eexist = -17;
 const ewouldblock = -11;
 
@@ -178,7 +180,7 @@ function sweepOne(addon: Addon, path: string, uid: number): boolean {
   if (directory === null) return false;
   try {
     // The lock first: whoever makes a directory looks, when it has the lock, whether it is still there.
-    return addon.lock(directory.fd, LOCK_EX) === 0 && removeHeld(directory);
+    return addon.lock(directory.fd, LOCK_EX) === 0 && removeHeld(directory, limits.temporaryRemoved);
   } finally {
     closeDirectory(directory);
   }
@@ -199,10 +201,13 @@ function openOurs(path: string, uid: number): OpenDirectory | null {
 }
 
 /** By the descriptor that holds the lock: what is at the path may be another directory by now. */
-function removeHeld(directory: OpenDirectory): boolean {
+function removeHeld(directory: OpenDirectory, mostTemporary = Number.POSITIVE_INFINITY): boolean {
   if (!isStillThere(directory)) return false;
   const inside = `/proc/self/fd/${directory.fd}`;
-  for (const name of namesIn(inside, limits.filesRemoved)) removeSocket(`${inside}/${name}`);
+  for (const name of namesIn(inside, limits.filesRemoved)) {
+    if (name === temporaryName) removeTemporary(inside, mostTemporary);
+    else removeSocket(`${inside}/${name}`);
+  }
   return removeEmpty(directory.path);
 }
 

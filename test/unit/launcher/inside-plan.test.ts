@@ -22,6 +22,7 @@ const request: InsideRequest = {
     socksProxy: null,
     bridges: [{ listen: "fd:9", connect: "tcp:127.0.0.1:3000", acknowledge: true }],
   },
+  hostNetwork: null,
   landlock: "required",
   landlockAbi: 7,
   seccomp: "required",
