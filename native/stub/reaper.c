@@ -20,6 +20,8 @@
 /* What reaches both the front and the sandbox within this time was sent to the whole process group. */
 #define SAME_SIGNAL_MILLISECONDS 500
 #define BIT(signal) (1UL << ((signal) - 1))
+/* How long killed processes may take to be gone; one that waits for a disk can take longer than anybody waits. */
+#define END_MILLISECONDS 5000
 
 /* What was changed for a moment and is the program's again. */
 struct inherited {
@@ -37,6 +39,8 @@ struct reaper {
 	int has_started;		      /* front: the sandbox has its program */
 	int ended_by;			      /* front: the signal that came before it had */
 	long asked_at;			      /* front: when somebody last asked it to end */
+	int ends_alone;			      /* front: the sandbox ends all of itself when it loses us */
+	int adopts;			      /* inside: this process is no PID 1, but gets orphans as one does */
 	int has_status;			      /* front: the program has ended, with this */
 	int status;
 };
@@ -96,6 +100,20 @@ static void send_program(const struct reaper *reaper, int signal)
 }
 
 /*
+ * Whoever is PID 1 in the sandbox takes all of it along. Without a PID namespace the reaper there has to end what the program
+ * left behind, and must not be killed: it sees that control is closed.
+ */
+static void end_sandbox(struct reaper *reaper)
+{
+	if (!reaper->ends_alone || reaper->ends.control == NO_DESCRIPTOR) {
+		send_program(reaper, SIGKILL);
+		return;
+	}
+	(void)sys_close(reaper->ends.control);
+	reaper->ends.control = NO_DESCRIPTOR;
+}
+
+/*
  * The front's part: until the sandbox has its program a wish to end ends it at once. Afterwards it is the program's to
  * answer, and who asks again is not to wait for it.
  */
@@ -109,7 +127,7 @@ static void pass_to_sandbox(struct reaper *reaper, const struct sys_signal *sign
 		if (!asks_to_end(signal->number) || (reaper->ignored & BIT(number)) != 0)
 			return;
 		reaper->ended_by = number;
-		send_program(reaper, SIGKILL);
+		send_program(reaper, SIGKILL); /* the program has not run yet: nothing is left behind */
 		return;
 	}
 	if (was_there)
@@ -118,7 +136,7 @@ static void pass_to_sandbox(struct reaper *reaper, const struct sys_signal *sign
 	if (number != SIGINT && number != SIGTERM)
 		return;
 	if (reaper->asked_at != 0 && now - reaper->asked_at > SAME_SIGNAL_MILLISECONDS)
-		send_program(reaper, SIGKILL);
+		end_sandbox(reaper);
 	else if (reaper->asked_at == 0)
 		reaper->asked_at = now;
 }
@@ -164,6 +182,7 @@ static void on_sandbox(struct reaper *reaper, const struct message *message)
 	switch (message->kind) {
 	case MESSAGE_STARTED:
 		reaper->has_started = 1;
+		reaper->ends_alone = message->value != 0;
 		break;
 	case MESSAGE_STOPPED:
 		if (message->value >= 1 && message->value <= LAST_SIGNAL)
@@ -260,7 +279,7 @@ static void await_event(struct reaper *reaper, long patience)
 		hear_control(reaper);
 	if (polls[2].happened != 0) {
 		reaper->ends.life = NO_DESCRIPTOR;
-		send_program(reaper, SIGKILL);
+		end_sandbox(reaper);
 	}
 	(void)forward_signals(reaper);
 }
@@ -305,6 +324,58 @@ static uint32_t await_drain(struct reaper *reaper, struct message *message)
 	return message->kind;
 }
 
+/*
+ * Gets the orphans of the program as PID 1 would, prctl(2). It is not to be killed with the front: then nobody would end them.
+ * Both calls cannot fail with these arguments.
+ */
+static void adopt_orphans(struct reaper *reaper)
+{
+	if (reaper->ends.place != REAPER_INSIDE || sys_getpid() == 1)
+		return;
+	reaper->adopts = sys_prctl(PR_SET_CHILD_SUBREAPER, 1) >= 0;
+	if (reaper->adopts)
+		(void)sys_prctl(PR_SET_PDEATHSIG, 0);
+}
+
+/* Kills every child of this process, proc_pid_task_children(5). A number stays a child's until it is waited for. */
+static void kill_children(void)
+{
+	char numbers[512];
+	long pid = 0, length, fd = sys_open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return; /* a kernel without CONFIG_PROC_CHILDREN: docs/backend-landlock.md */
+	while ((length = sys_read((int)fd, numbers, sizeof(numbers))) > 0) {
+		for (long i = 0; i < length; i++) {
+			if (numbers[i] >= '0' && numbers[i] <= '9') {
+				pid = pid * 10 + (numbers[i] - '0');
+				continue;
+			}
+			if (pid > 1)
+				(void)sys_kill(pid, SIGKILL);
+			pid = 0;
+		}
+	}
+	(void)sys_close((int)fd);
+}
+
+/* What the program has left behind ends with it, as it would with a PID namespace: the children of those killed come next. */
+static void end_orphans(struct reaper *reaper)
+{
+	long end = sys_now() + END_MILLISECONDS;
+	int status;
+
+	while (reaper->adopts && sys_now() < end) {
+		struct sys_poll ended = { .fd = reaper->signals, .events = POLLIN };
+
+		kill_children();
+		if (reap(reaper, &status) < 0) /* ECHILD */
+			return;
+		(void)sys_poll(&ended, 1, LOOK_AGAIN_MILLISECONDS);
+		(void)forward_signals(reaper);
+	}
+}
+
 /* Gives up all that the program alone may have. Standard error goes last: until then it can be told what failed. */
 static void become_reaper(const struct start *start, struct reaper *reaper)
 {
@@ -318,6 +389,7 @@ static void become_reaper(const struct start *start, struct reaper *reaper)
 	result = restrict_capabilities(1U << CAP_KILL);
 	if (result < 0)
 		die_call(STEP, "cannot give privileges up", "capset", result);
+	adopt_orphans(reaper);
 	(void)sys_chdir("/"); /* the caller's directory is not to be kept busy; without a reason to fail */
 	/* Signals that are ignored never reach the descriptor; those that cannot be changed are no loss. */
 	for (int signal = 1; signal <= LAST_SIGNAL; signal++) {
@@ -382,13 +454,14 @@ _Noreturn static void serve(const struct start *start, struct reaper *reaper)
 
 	become_reaper(start, reaper);
 	if (reaper->ends.place == REAPER_INSIDE)
-		tell(reaper, MESSAGE_STARTED, 0);
+		tell(reaper, MESSAGE_STARTED, reaper->adopts);
 	status = await_program(reaper);
 	if (reaper->ends.place == REAPER_FRONT)
 		end_front(reaper, status);
 	if (reaper->ends.place == REAPER_INSIDE)
 		tell(reaper, MESSAGE_ENDED, status);
 	(void)await_drain(reaper, &drain);
+	end_orphans(reaper);
 	end_as(status);
 }
 
