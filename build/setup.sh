@@ -28,16 +28,18 @@ test_packages="
 	iproute2=ip
 	libcap2-bin=/sbin/setcap
 	nix-bin=nix-build
+	openssl=openssl
+	python3-venv=/usr/lib/python3*/ensurepip
 	socat=socat
 	strace=strace
 	util-linux=setpriv
 	zsh=zsh
 "
 
-# Whether a command, an absolute path or a shared library is there.
+# Whether a command, an absolute path (a pattern, too) or a shared library is there.
 present() {
 	case $1 in
-	/*) [ -e "$1" ] ;;
+	/*) ls -d $1 >/dev/null 2>&1 ;; # shellcheck disable=SC2086 # a pattern is expanded
 	*.so.*) ls /lib/*/"$1" /usr/lib/*/"$1" >/dev/null 2>&1 ;;
 	*) command -v "$1" >/dev/null 2>&1 ;;
 	esac

@@ -20,9 +20,15 @@ const abilities: Readonly<Record<string, () => string | null>> = {
   /** For root too, who tries it as nobody. */
   "unprivileged bwrap": () =>
     abilities["root"]?.() === null
-      ? tries("setpriv", ["--reuid", "65534", "--regid", "65534", "--clear-groups", "bwrap"], "bwrap for every user")
+      ? tries("setpriv", [...asNobody.slice(1), "bwrap"], "bwrap for every user")
       : tries("bwrap", [], "bwrap for every user"),
+  /** Debian ships Python without what makes virtual environments. */
+  "python3 venv": () => succeeds(["/usr/bin/python3", "-c", "import ensurepip"]),
+  /** Some machines' npm is in a home directory. */
+  "npm for every user": () => succeeds([...(process.geteuid?.() === 0 ? asNobody : []), "npm", "--version"]),
 };
+
+const asNobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
 
 /** For beforeEach(), or called with a test's context. */
 export function requires(...needs: readonly Need[]): (context: Skippable) => void {
@@ -70,4 +76,10 @@ function tries(command: string, args: readonly string[], what: string): string |
   const done = spawnSync(command, [...args, "--unshare-all", "--ro-bind", "/", "/", "true"], { encoding: "utf8" });
   if (done.status === 0) return null;
   return `${what} (${done.error?.message ?? done.stderr.trim()})`;
+}
+
+function succeeds(command: readonly string[]): string | null {
+  const [file = "", ...args] = command;
+  const done = spawnSync(file, args, { encoding: "utf8" });
+  return done.status === 0 ? null : `that ${command.join(" ")} works (${done.error?.message ?? done.stderr.trim()})`;
 }
