@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, tmpdir } from "node:os";
 import { dist, root } from "../../build/paths.ts";
 import { measureColdBridge } from "./cold-bridge.ts";
+import { measureLaunch } from "./launch.ts";
 import { outcomes, printGoals, printTable, type Table } from "./measure.ts";
 import { measureMemory } from "./memory.ts";
 import { measureMountPlanning } from "./mounts.ts";
@@ -26,6 +27,7 @@ const machine = { kernel: `Linux ${release()}`, processors: `${cpus().length} x 
 async function* measureAll(folder: string): AsyncGenerator<Table> {
   const peers = makePeers(folder);
   yield await measureStartup(peers, folder, startupRounds);
+  yield await measureLaunch(peers, folder, startupRounds);
   yield await measureColdBridge(peers, folder, startupRounds);
   yield await measureMountPlanning(folder, startupRounds);
   yield await measureMemory(peers, folder, memoryRounds);
