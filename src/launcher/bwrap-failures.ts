@@ -315,7 +315,7 @@ export const knownFailures: readonly KnownFailure[] = [
     says: ({ path = "" }) => `what is mounted ${path === "" ? "" : `at ${path} `}cannot be brought into the sandbox`,
     remedies: () => [
       "is it a network or FUSE file system that this user may not reach? Unmount it, or deny it: filesystem.denyRead",
-      "give --read for what is needed instead of the whole host: filesystem.defaultDenyRead",
+      "grant what is needed instead of the whole host: filesystem.defaultDenyRead and allowRead",
     ],
   },
   {
