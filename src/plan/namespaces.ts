@@ -61,9 +61,16 @@ export function namespaceArgs({ layers }: Namespaces, newSession: boolean): read
 }
 
 /**
- * The arguments that bring /proc in. The host's is read-only, since for root its sysctls could be written to; as bwrap
- * mounts its own, they are not.
+ * What is the whole kernel's, not the sandbox's. bwrap covers a part of it, but not where the directory's mode lets nobody
+ * write: /proc/sys, whose files root can write without any capability, so that core_pattern(5) would start programs outside.
  */
+const kernelSettings = ["--ro-bind", "/proc/sys", "/proc/sys"] as const;
+/** Not every kernel has them. */
+const moreKernelSettings = ["acpi", "asound", "driver", "fs", "mtrr", "scsi"] as const;
+
+/** The arguments that bring /proc in. The host's is read-only altogether. */
 export function procArgs({ proc }: Pick<Namespaces, "proc">): readonly string[] {
-  return proc === "own" ? ["--proc", "/proc"] : ["--ro-bind", "/proc", "/proc"];
+  if (proc === "host") return ["--ro-bind", "/proc", "/proc"];
+  const more = moreKernelSettings.flatMap((name) => ["--ro-bind-try", `/proc/${name}`, `/proc/${name}`]);
+  return ["--proc", "/proc", ...kernelSettings, ...more];
 }

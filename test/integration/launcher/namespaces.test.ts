@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type NamespaceLayer, namespaceArgs, namespaceLayers, procArgs } from "../../../src/plan/namespaces.ts";
@@ -66,6 +67,16 @@ describe.for(callers)("as %s", ([, enter]) => {
     const write = "cat /proc/self/comm; (echo 1 > /proc/self/oom_score_adj) 2>&1";
     const { stdout } = await run(enter(sandbox(namespaceLayers, "host", ["sh", "-c", write])));
     expect(stdout.split("\n")).toEqual(["cat", expect.stringContaining("Read-only file system"), ""]);
+  });
+
+  test("settings of the kernel can be read and not written, whoever it is", async () => {
+    const settings = "/proc/sys/kernel/core_pattern";
+    const other = "/proc/sys/vm/swappiness";
+    const open = `for f in ${settings} ${other} /proc/mtrr; do [ -e $f ] && (: >> $f) 2>&- && echo opened $f; done`;
+    // Opening alone changes nothing.
+    expect((await run(["sh", "-c", open])).stdout).toContain(`opened ${settings}\nopened ${other}\n`);
+    const { stdout } = await run(enter(sandbox(namespaceLayers, "own", ["sh", "-c", `${open}; cat ${settings}`])));
+    expect(stdout).toBe(readFileSync(settings, "utf8"));
   });
 
   test("it ends when whoever started bwrap is killed", async () => {
