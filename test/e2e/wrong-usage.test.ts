@@ -224,7 +224,7 @@ describe("an error of the command line names the culprit, and the program does n
   test("fence bootsrap, which is no program either", async () => {
     const { status, stderr } = await run([host.fence, "bootsrap"]);
     expect(status).toBe(127);
-    expect(stderr).toMatch(/cannot find "bootsrap" in PATH[^]*did you mean the command fence bootstrap\?/);
+    expect(stderr).toMatch(/cannot find "bootsrap" in PATH[\s\S]*did you mean the command fence bootstrap\?/);
   });
 });
 
