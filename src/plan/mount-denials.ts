@@ -54,7 +54,6 @@ function denyExisting(draft: Draft, target: Target, effect: Effect, phase: Mount
     if (other !== null && other.entry !== null && other.path === alias)
       claim(draft, other, { ...wish, because: `${because}, mounted again` });
   }
-  if (effect !== "protect") return;
   for (const { at } of target.links)
     draft.protectedLinks.push({ path: at, parent: parentOf(at), because, key, isNamed: target.isNamed });
 }

@@ -13,6 +13,7 @@ import { mountArgs } from "./bwrap-argv.ts";
 import { judgeAbsent } from "./mount-absent.ts";
 import { isThere } from "./mount-access.ts";
 import { baseOf, claimBase, temporaryPlace } from "./mount-base.ts";
+import type { Effect } from "./mount-claims.ts";
 import { claimDangerous } from "./mount-dangerous.ts";
 import { claimDenials } from "./mount-denials.ts";
 import { claim, type Draft, newDraft, planError } from "./mount-draft.ts";
@@ -106,12 +107,15 @@ function refuseInvisibleDirectory({ view, facts }: Draft, { mounts }: MountTree)
   );
 }
 
-/** What is to stay as it is must not be moved away together with a directory above it, and then made anew. */
+/**
+ * What is denied or to stay as it is must not be moved away together with a directory above it, and then made anew: the next
+ * run would deny the new one, and show the old one under its new name.
+ */
 function claimPins(draft: Draft): void {
   const tree = mountTree(baseOf(draft), draft.claims);
   const pinned = new Set<string>();
   for (const { path, effect, because, phase } of draft.claims) {
-    if (effect !== "protect") continue;
+    if (!isPinning(effect)) continue;
     for (
       let above = parentOf(path);
       tree.sightOf(above) === "read-write" && !tree.isMounted(above);
@@ -129,6 +133,10 @@ function claimPins(draft: Draft): void {
       });
     }
   }
+}
+
+function isPinning(effect: Effect): boolean {
+  return effect === "protect" || effect === "hide" || effect === "decoy";
 }
 
 /** Mount points that bwrap could not make. */

@@ -211,6 +211,32 @@ describe("what does not exist", () => {
   });
 });
 
+describe("what is denied in a writable directory", () => {
+  const secret = { [`${work}/conf/keys/secret`]: "" };
+
+  test.for([
+    { denyRead: [`${work}/conf/keys/secret`] },
+    { denyRead: [`${work}/**/secret`] },
+    { mask: [`${work}/conf/keys/secret`] },
+    { decoys: [{ path: `${work}/conf/keys/secret`, kind: "token" as const }] },
+  ])("cannot be moved away with a directory above it, for the next run to show it: %o", (denial) => {
+    const { plan } = planned(secret, { filesystem: { allowWrite: [work], ...denial } });
+    for (const above of [`${work}/conf`, `${work}/conf/keys`]) {
+      const step = { kind: "bind", from: above, to: above, access: "read-write" };
+      expect(plan.mounts).toContainEqual(expect.objectContaining({ step }));
+    }
+  });
+
+  test("cannot be reached through a symlink that the program could replace", () => {
+    const tree = { [`${work}/keys`]: "-> /home/u/private", "/home/u/private/key": "" };
+    const policy = { filesystem: { allowWrite: [work], denyRead: [`${work}/keys`] } };
+    expect(failure(() => planned(tree, policy)).message).toContain(`leads through the symlink "${work}/keys"`);
+    const { says, look } = planned(tree, { ...policy, isolation: "best-effort" });
+    expect(says).toContain("is a symlink that the program could replace");
+    expect(look("/home/u/private/key")).toBeNull();
+  });
+});
+
 describe("dangerous files", () => {
   const repository = { [`${work}/.git/config`]: "", [`${work}/.git/hooks/x`]: "", [`${work}/.git/HEAD`]: "" };
   const writable = { filesystem: { allowWrite: [work] } };
