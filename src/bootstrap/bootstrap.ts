@@ -165,7 +165,9 @@ function verify(
   prepared: Prepared,
   plan: Buffer,
 ): readonly CheckOutcome[] {
-  const isScoped = choice.kind === "ruleset" && choice.handled.includes("ABSTRACT_UNIX_SOCKET");
+  // Where the filter lets no socket be made there is none to connect with.
+  const hasSockets = request.launcher?.deniedSockets.includes("unix-sockets") !== true;
+  const isScoped = hasSockets && choice.kind === "ruleset" && choice.handled.includes("ABSTRACT_UNIX_SOCKET");
   const listener = isScoped ? abstractListener(addon) : null;
   const checks = checksOf({
     choice,
