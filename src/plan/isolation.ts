@@ -73,26 +73,26 @@ export const underLandlock: Readonly<
 > = {
   mount: {
     state: "weaker",
-    says: "Landlock denies files: their names, owners and times can be seen, and masks and decoys are not possible",
+    says: "Landlock denies opening files and changing directories: that files are there, their sizes, owners and times can be seen, and modes, owners and times of the user's own can be changed; masks and decoys are not possible",
   },
   user: {
     state: "missing",
-    says: "the program is the user who started fence; no_new_privs keeps it from gaining rights",
+    says: "the program is the user who started fence, without capabilities; no_new_privs keeps it from gaining rights",
   },
   pid: {
     state: "missing",
-    says: "the program sees the processes of the host; below ABI 6 it can signal those of its user; what it leaves behind lives on",
+    says: "the program sees the processes of the host with their command lines; below ABI 6 it can signal those of its user, also fence's own",
   },
   network: {
     state: "weaker",
-    says: "only TCP ports are denied, no UDP and no Unix sockets; below ABI 6 no abstract ones either",
+    says: "TCP is denied by port, not by address: whoever listens on an allowed port, anywhere, is reached; sockets for datagrams and Unix sockets are denied by the system call filter; listen(2) without bind(2) takes a free port",
   },
   ipc: { state: "missing", says: missingUnderBwrap.ipc },
   uts: { state: "missing", says: missingUnderBwrap.uts },
   cgroup: { state: "missing", says: missingUnderBwrap.cgroup },
   "nested-user": {
     state: "weaker",
-    says: "the program can make user namespaces, but cannot mount in them",
+    says: "only the system call filter denies user namespaces; the program could not mount in them",
   },
 };
 

@@ -218,6 +218,28 @@ describe("--backend landlock", () => {
   });
 });
 
+test.for<[what: string, request: Partial<typeof strict>, says: RegExp]>([
+  [
+    "an older Landlock that lets files be truncated",
+    { landlockAbi: 2 },
+    /mount is required, and Landlock ABI 2 cannot/,
+  ],
+  ["no Landlock", { landlockAbi: 0 }, /--backend landlock is not possible: this kernel has no Landlock/],
+  [
+    "a policy without Landlock",
+    { isolation: isolationPolicy("required", { landlock: "off" }) },
+    /isolation.landlock is off/,
+  ],
+])("--backend landlock refuses %s", ([, request, says]) => {
+  expect(() => landlockIsolation({ ...strict, ...request })).toThrow(says);
+});
+
+test("--backend landlock needs Landlock with best-effort, too, and takes an older one", () => {
+  expect(() => landlockIsolation({ ...bestEffort, landlockAbi: 0 })).toThrow(/not possible/);
+  const { layers } = landlockIsolation({ ...bestEffort, landlockAbi: 2 });
+  expect(layers).toContainEqual(expect.objectContaining({ layer: "landlock", state: "weaker" }));
+});
+
 describe("docs/isolation.md", () => {
   test("says what each layer is for", () => {
     expect(docTable("isolation.md", "layer")).toEqual(Object.entries(layerPurposes));
