@@ -12,6 +12,7 @@ import {
   bundle,
   dist,
   fence,
+  hostBundle,
   loader,
   packedNode,
   parts,
@@ -20,7 +21,7 @@ import {
   strippedNode,
   stub,
 } from "./paths.ts";
-import { makeBundle, makeSea, stripNode } from "./sea.ts";
+import { makeBundles, makeSea, stripNode } from "./sea.ts";
 import { digest, runStep } from "./step.ts";
 import { verify } from "./verify.ts";
 
@@ -59,7 +60,7 @@ const steps = [
     inputs: [...sources, ...scripts],
     also: identity.buildId,
     output: bundle,
-    make: () => makeBundle(identity),
+    make: () => makeBundles(identity),
   },
   {
     name: "licenses",
@@ -69,7 +70,7 @@ const steps = [
   },
 ];
 for (const step of steps) await runStep(step);
-await runStep({ name: "sea", inputs: [bundle, strippedNode], output: sea, make: makeSea });
+await runStep({ name: "sea", inputs: [bundle, hostBundle, strippedNode], output: sea, make: makeSea });
 await runStep({
   name: "pack",
   inputs: [stub, sea, loader, ...libraries(), addonPrebuild],

@@ -35,6 +35,13 @@ export function cacheAllFunctions(blobFile: string, bundle: string): void {
   writeFileSync(blobFile, Buffer.concat([blob.subarray(0, at), length, cache, blob.subarray(end)]));
 }
 
+/** The same for a script that src/packed-host.ts compiles. */
+export function makeCache(bundle: string, output: string): void {
+  const cache = compiled(bundle, output);
+  adopt(cache, compiled(bundle, `${output}.plain`, "lazy"));
+  writeFileSync(output, cache);
+}
+
 /**
  * V8 asks for the flags with which it runs, to be sure of what the bytecode may do. `--no-lazy` says only when functions
  * are compiled, but counts as another set of flags: so the header gets those of Node's own cache.
@@ -42,19 +49,19 @@ export function cacheAllFunctions(blobFile: string, bundle: string): void {
 function adopt(cache: Buffer, own: Buffer): void {
   own.copy(cache, header.flags, header.flags, header.flags + 4);
   if (cache.length < header.size || !cache.subarray(0, header.length).equals(own.subarray(0, header.length))) {
-    throw new Error("the code cache has another header than Node's own: see build/code-cache.ts");
+    throw new Error("the code cache has another header than one of the same flags: see build/code-cache.ts");
   }
 }
 
 /** In a process of its own: V8's flags are the whole process's. */
-function compiled(bundle: string, output: string): Buffer {
-  run(packedNode, [import.meta.filename, bundle, output]);
+function compiled(bundle: string, output: string, functions: "all" | "lazy" = "all"): Buffer {
+  run(packedNode, [import.meta.filename, bundle, output, functions]);
   return readFileSync(output);
 }
 
 if (import.meta.main) {
-  const [bundle = "", output = ""] = process.argv.slice(2);
-  setFlagsFromString("--no-lazy");
+  const [bundle = "", output = "", functions] = process.argv.slice(2);
+  if (functions === "all") setFlagsFromString("--no-lazy");
   const compiled = compileFunction(readFileSync(bundle, "utf8"), parameters, {
     filename: bundle,
     produceCachedData: true,

@@ -46,5 +46,6 @@ export const fence = `${dist}/fence`;
 export const parts = `${dist}/parts`;
 export const stub = `${parts}/stub`;
 export const bundle = `${parts}/main.cjs`;
+export const hostBundle = `${parts}/host.cjs`;
 export const strippedNode = `${parts}/node`;
 export const sea = `${parts}/sea`;

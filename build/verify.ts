@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import { fence } from "./paths.ts";
 
 export function verify(): void {
+  verifyHost();
   const inEmptyRoot = ["--unshare-all", "--proc", "/proc", "--ro-bind", fence, "/fence", "--remount-ro", "/"];
   // It is its own program: the one static executable that is certainly there.
   const command = ["/fence", "bootstrap", "--rox", "/", "--landlock=best-effort", "--", "/fence", "--version"];
@@ -22,4 +23,11 @@ export function verify(): void {
   throw new Error(
     `dist/fence does not start well in an empty root: exit ${done.status ?? done.signal}\n${done.stderr}`,
   );
+}
+
+/** The host's part has a code cache of its own, and fence says so when V8 rejects it. */
+function verifyHost(): void {
+  const { status, stdout, stderr } = spawnSync(fence, ["--version", "--json"], { encoding: "utf8" });
+  if (status === 0 && stdout.startsWith("{") && stderr === "") return;
+  throw new Error(`dist/fence does not load the host's part: exit ${status}\n${stderr}`);
 }

@@ -5,21 +5,15 @@
  * Promises: every way out has one report and the exit status of docs/errors.md.
  */
 import { writeSync } from "node:fs";
-import { isSea } from "node:sea";
-import { buildId, version } from "./base/build.ts";
+import { version } from "./base/build.ts";
 import { asFenceError, FenceError } from "./base/errors.ts";
-import { wordHint } from "./base/nearest-word.ts";
-import { quoted } from "./base/quote.ts";
 import { bootstrap } from "./bootstrap/bootstrap.ts";
 import { serveBridges } from "./bootstrap/bridge-process.ts";
-import { bootstrapOptions } from "./bootstrap/command-line.ts";
 import { parseBootstrap } from "./bootstrap/options.ts";
 import { runBridge } from "./bridge/run-bridge.ts";
-import { chooseCommand, commandHint } from "./cli/commands.ts";
 import { errorText } from "./cli/error-text.ts";
-import { bootstrapHelp, bridgeHelp, checkHelp, completionHelp, generalHelp, runHelp } from "./cli/help.ts";
+import { bootstrapHelp, bridgeHelp } from "./cli/help.ts";
 import { type Addon, loadAddon } from "./sys/addon.ts";
-import { Front } from "./sys/front.ts";
 import { Keeper } from "./sys/keeper.ts";
 import { Messages } from "./sys/messages.ts";
 import { WaitingProcess } from "./sys/stub.ts";
@@ -57,66 +51,25 @@ async function main(): Promise<number> {
 }
 
 /** What needs nothing of the process that was started. Code of the host's is loaded only where it is used. */
-async function runCommand(role: StubRole | null, words: readonly string[]): Promise<number> {
-  const { name, args } = chooseCommand(words);
-  switch (name) {
-    case "bridge":
-      return bridge(packed(role), args);
-    case "check":
-      return runCheck(args);
-    case "config":
-      return runConfigCommand(args);
-    case "completion":
-      return runCompletion(args);
-    case "version":
-      say(onlyWord(args, "--json") ? `${JSON.stringify(identity())}\n` : `fence ${version}\n`);
-      return 0;
-    case "help":
-      onlyWord(args, null);
-      say(generalHelp);
-      return 0;
-    case "run": // the stub gives these two another role
-    case "bootstrap":
-      throw notPacked();
-  }
+/** What the host's commands need is loaded for them alone: the bootstrap's start is not to wait for it. */
+async function runLauncher(role: Extract<StubRole, { name: "launcher" }>, words: readonly string[]): Promise<number> {
+  const addon = addonOf(role);
+  addon.cancelAlarm();
+  const { runLaunch } = await import("./host.ts");
+  return runLaunch({ addon, role, messages, say }, words);
 }
 
-async function runCheck(args: readonly string[]): Promise<number> {
-  if (args.includes("--help")) {
-    say(checkHelp);
+/** What needs nothing of the process that was started. */
+async function runCommand(role: StubRole | null, words: readonly string[]): Promise<number> {
+  const [command, ...args] = words;
+  if (command === "bridge") return bridge(packed(role), args);
+  if (command === "bootstrap") throw notPacked(); // the stub gives this command another role
+  if (command === "--version" && args.length === 0) {
+    say(`fence ${version}\n`);
     return 0;
   }
-  return check(onlyWord(args, "--json"));
-}
-
-async function check(asJson: boolean): Promise<number> {
-  const host = await import("./launcher/check.ts");
-  const { checkExitStatus, checkText } = await import("./cli/check-text.ts");
-  const { hostFiles } = await import("./sys/host-files.ts");
-  const { runChild } = await import("./sys/child.ts");
-  const { surroundings } = await import("./launcher/surroundings.ts");
-  const report = await host.check({ files: hostFiles, run: runChild, ...surroundings() });
-  say(asJson ? `${JSON.stringify(report, null, 2)}\n` : checkText(report));
-  return checkExitStatus(report);
-}
-
-async function runConfigCommand(args: readonly string[]): Promise<number> {
-  const { runConfig } = await import("./cli/config-command.ts");
-  const { createSettingsFile, readSettingsFile } = await import("./sys/settings-files.ts");
-  const { surroundings } = await import("./launcher/surroundings.ts");
-  const around = surroundings();
-  say(runConfig(args, { read: readSettingsFile, create: createSettingsFile, uid: around.uid }, around));
-  return 0;
-}
-
-async function runCompletion(args: readonly string[]): Promise<number> {
-  const { completionScript, parseCompletion } = await import("./cli/completion.ts");
-  const { completedCommands } = await import("./cli/completed-commands.ts");
-  const { runOptions } = await import("./launcher/run-options.ts");
-  const shell = parseCompletion(args);
-  if (shell === "help") say(completionHelp);
-  else say(completionScript(shell, completedCommands({ run: runOptions, bootstrap: bootstrapOptions })));
-  return 0;
+  const { runHostCommand } = await import("./host.ts");
+  return runHostCommand({ messages, say }, words);
 }
 
 /** The report must be out before P0 ends: the sandbox may end with it. */
@@ -142,52 +95,6 @@ async function runBootstrap(role: Extract<StubRole, { name: "set-up" }>, args: r
   }
 }
 
-/** Its code is loaded for it alone: the bootstrap's start is not to wait for it. */
-async function runLauncher(role: Extract<StubRole, { name: "launcher" }>, words: readonly string[]): Promise<number> {
-  const addon = addonOf(role);
-  addon.cancelAlarm();
-  const waiting = new WaitingProcess(addon, role.socket);
-  const front = new Front(addon, role.life);
-  try {
-    const { parseRun } = await import("./launcher/options.ts");
-    const given = parseRun(chooseCommand(words).args);
-    switch (given.kind) {
-      case "help":
-        say(runHelp);
-        waiting.exit(0);
-        return 0;
-      case "check": {
-        const status = await check(given.json);
-        waiting.exit(status);
-        return status;
-      }
-      case "launch": {
-        const { launch, showLaunch } = await import("./launcher/launch.ts");
-        const context = { addon, waiting, front, messages, say, environment: role.environment };
-        const { action } = given.request;
-        if (action.kind === "run") await launch(context, given.request);
-        else await showLaunch(context, given.request, action.form);
-        waiting.exit(0);
-        return 0;
-      }
-    }
-  } catch (thrown) {
-    const error = withCommandHint(asFenceError(thrown), words);
-    messages.write(errorText(error));
-    waiting.exit(error.exitStatus);
-    front.exit(error.exitStatus);
-    return error.exitStatus;
-  }
-}
-
-/** Whoever mistypes a command has named a program that is not there. */
-function withCommandHint(error: FenceError, [first = ""]: readonly string[]): FenceError {
-  const hint = error.code === "FENCE_PROGRAM_NOT_FOUND" ? commandHint(first) : null;
-  if (hint === null) return error;
-  const { details } = error;
-  return new FenceError(error.code, error.message, { ...details, hint: `${hint} ${details.hint ?? ""}`.trim() });
-}
-
 async function runBridgeProcess(role: Extract<StubRole, { name: "bridges" }>): Promise<number> {
   const addon = addonOf(role);
   addon.cancelAlarm();
@@ -201,20 +108,6 @@ async function bridge(role: StubRole, args: readonly string[]): Promise<number> 
     return 0;
   }
   return runBridge(args, addonOf(role), say);
-}
-
-/** Whether the one word that may follow is there; any other is an error. */
-function onlyWord(args: readonly string[], allowed: string | null): boolean {
-  const [word, ...more] = args;
-  const other = word === allowed ? more[0] : word;
-  if (other === undefined) return word !== undefined;
-  throw new FenceError("FENCE_USAGE", `unknown option ${quoted(other)}`, {
-    hint: allowed === null ? "nothing may follow" : wordHint(other, [allowed]),
-  });
-}
-
-function identity() {
-  return { version, buildId, node: process.version, sea: isSea() };
 }
 
 /** The addon, whose memory file is mapped and no longer needed. */

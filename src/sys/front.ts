@@ -47,6 +47,11 @@ export class Front {
     });
   }
 
+  /** Everything is done: the front ends as the sandbox did, without waiting for Node's own end. */
+  leave(): void {
+    this.#addon.closeDescriptor(this.#life);
+  }
+
   /** The front ends with this status instead of the sandbox's. */
   exit(status: number): void {
     sendMessage(this.#addon, this.#life, "exit", { value: status }); // if it is gone, so is whoever waited for it
