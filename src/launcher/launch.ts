@@ -24,6 +24,7 @@ import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
 import { runLandlocked, showLandlocked } from "./landlock-backend.ts";
 import { MountPoints } from "./left-behind.ts";
 import { LaunchLog } from "./log.ts";
+import { MountCheck } from "./mount-check.ts";
 import { madeSince, prepare } from "./prepare.ts";
 import { shellPath } from "./program.ts";
 import { LaunchReport } from "./report.ts";
@@ -170,7 +171,11 @@ async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: 
   const { request, decision, bridges, mounts, inside, log } = parts;
   const { policy, isolation } = decision;
   const sandbox = new Sandbox(addon, waiting, messages.descriptor);
-  const args = [...isolation.bwrapArgs, ...mountArguments(addon, sandbox, mounts, isolation.procArgs)];
+  const check = new MountCheck(addon, sandbox);
+  const args = [
+    ...isolation.bwrapArgs,
+    ...mountArguments({ addon, sandbox, check, mounts, procArgs: isolation.procArgs }),
+  ];
   const argsFd = sandbox.giveBytes(nulTerminated(args), "bubblewrap's arguments");
   const plan = insidePlan({
     argv: decision.argv,
@@ -193,22 +198,25 @@ async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: 
   sandbox.onReport((line) => inside.take(line));
   messages.leaveStdio(addon, waiting.pidfd);
   await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], log.isDebugging), plan);
+  await check.pass(mounts.mounts);
   return sandbox;
 }
 
-function mountArguments(
-  addon: Addon,
-  sandbox: Sandbox,
-  { mounts }: MountPlan,
-  procArgs: readonly string[],
-): readonly string[] {
+interface MountParts {
+  readonly addon: Addon;
+  readonly sandbox: Sandbox;
+  readonly check: MountCheck;
+  readonly mounts: MountPlan;
+  readonly procArgs: readonly string[];
+}
+
+function mountArguments({ addon, sandbox, check, mounts: { mounts }, procArgs }: MountParts): readonly string[] {
   const prepared = prepare({ mounts, leftBehind: [] }, addon);
   try {
     const descriptors = new Map(prepared.files.map(({ step, descriptor }) => [step, sandbox.give(descriptor)]));
-    return mounts.flatMap(({ step }) => {
-      if (step.kind === "proc") return procArgs;
-      return mountArgs(step, (file) => descriptors.get(file) ?? unprepared());
-    });
+    return check.arguments(mounts, (step) =>
+      step.kind === "proc" ? procArgs : mountArgs(step, (file) => descriptors.get(file) ?? unprepared()),
+    );
   } finally {
     prepared.close();
   }

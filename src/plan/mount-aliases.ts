@@ -11,7 +11,7 @@ import { isWithin } from "../base/paths.ts";
 export function aliasesOf(view: Pick<HostView, "mounts">, path: string): readonly string[] {
   const own = mountOf(view.mounts, path);
   if (own === null) return [];
-  const inner = joined(own.root, below(path, own.point));
+  const inner = pathInFileSystem(own, path);
   return view.mounts.flatMap((mount) => {
     if (mount === own || mount.device !== own.device || isWithin(mount.point, path)) return [];
     if (isWithin(mount.root, inner)) return [mount.point];
@@ -41,6 +41,11 @@ const caseless: ReadonlySet<string> = new Set([
   "fuse.osxfs",
   "fuse.vmhgfs-fuse",
 ]);
+
+/** What a path below the mount's point is called in the file system itself. */
+export function pathInFileSystem({ root, point }: HostMount, path: string): string {
+  return joined(root, below(path, point));
+}
 
 /** The topmost mount that shows a path. */
 function mountOf(mounts: readonly HostMount[], path: string): HostMount | null {

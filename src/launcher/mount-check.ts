@@ -1,0 +1,142 @@
+/**
+ * Looks at what bubblewrap has mounted, when all is mounted and before anything in the sandbox runs.
+ *
+ * Runs:     host, in the launcher.
+ * Promises: bubblewrap goes on only when every mount is what was planned; else its sandbox is killed where it waits.
+ * Source:   bwrap(1): operations are carried out in order, and --ro-bind-data reads to the end of its file; pipe(7)
+ */
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { Socket } from "node:net";
+import { FenceError } from "../base/errors.ts";
+import { misplacedMount } from "../plan/mount-proof.ts";
+import type { MountStep, PlannedMount } from "../plan/mounts.ts";
+import type { Addon } from "../sys/addon.ts";
+import { nodeError, systemError } from "../sys/errno.ts";
+import { parseMounts } from "../sys/host-view.ts";
+import { Reading } from "./reading.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+const step = "check-mounts";
+/** The kernel rounds it up to a page, fcntl(2). */
+const smallestPipe = 1;
+
+/** Made before bubblewrap starts: what it inherits is given to it here. */
+export class MountCheck {
+  /** bubblewrap reads it last, when all else is mounted, and waits for its end. */
+  readonly #gate: Socket;
+  readonly #gateFd: number;
+  readonly #gateBytes: number;
+  readonly #infoFd: number;
+  readonly #info: Reading;
+  /** The process that is to become the sandbox's first. */
+  readonly #firstProcess: Promise<number>;
+
+  /** Throws FENCE_LAUNCH, FENCE_STUB. */
+  constructor(addon: Addon, sandbox: Pick<Sandbox, "give">) {
+    const info = openPipe(addon);
+    this.#infoFd = giveAway(addon, sandbox, info.write);
+    this.#info = new Reading(info.read);
+    this.#firstProcess = new Promise((resolve) => {
+      this.#info.lines = (line) => {
+        const [, pid] = /"child-pid": (\d+)/.exec(line) ?? [];
+        if (pid !== undefined) resolve(Number(pid));
+      };
+    });
+    const gate = openPipe(addon);
+    const size = addon.setPipeSize(gate.write, smallestPipe);
+    this.#gateBytes = size + 1; // the last one fits in when bubblewrap has begun to read
+    this.#gateFd = giveBlocking(addon, sandbox, gate.read);
+    this.#gate = new Socket({ fd: gate.write, readable: false, writable: true });
+    this.#gate.on("error", () => {}); // a bubblewrap that has failed reads nothing: its end says why
+    if (size < 0) throw systemError("FENCE_LAUNCH", "cannot size a pipe", "fcntl", size, { step });
+  }
+
+  /** bubblewrap's arguments for `mounts`, which `argumentsOf` knows for each. */
+  arguments(mounts: readonly PlannedMount[], argumentsOf: (step: MountStep) => readonly string[]): readonly string[] {
+    const isSeal = ({ step: { kind }, phase }: PlannedMount) => kind === "remount-read-only" && phase === "bootstrap";
+    const seals = mounts.filter(isSeal);
+    return [
+      ...["--info-fd", String(this.#infoFd)],
+      ...mounts.filter((mount) => !isSeal(mount)).flatMap((mount) => argumentsOf(mount.step)),
+      ...seals.flatMap(({ step: { to } }) => ["--ro-bind-data", String(this.#gateFd), `${to}/mounted`]),
+      ...seals.flatMap((mount) => argumentsOf(mount.step)),
+    ];
+  }
+
+  /** Settles when bubblewrap may go on, or has ended by itself. Throws FENCE_MOUNTS when something else was mounted. */
+  async pass(mounts: readonly PlannedMount[]): Promise<void> {
+    try {
+      const isMounted = await this.#isReading();
+      if (!isMounted) return;
+      void this.#info.whole(); // so that Node waits for it
+      const pid = await this.#firstProcess;
+      const sandbox = mountsUnlessEnded(pid);
+      if (sandbox === null) return;
+      const steps = mounts.map((mount) => mount.step);
+      const wrong = misplacedMount({ steps, sandbox, host: mountsOf("self") });
+      if (wrong === null) return;
+      process.kill(pid, "SIGKILL"); // before the gate opens
+      throw replaced(wrong);
+    } finally {
+      this.#gate.destroy();
+    }
+  }
+
+  #isReading(): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#gate.write(Buffer.alloc(this.#gateBytes, "\n"), (error) => resolve(error === null || error === undefined));
+    });
+  }
+}
+
+function mountsOf(pid: number | "self") {
+  return parseMounts(readFileSync(`/proc/${pid}/mountinfo`, "utf8"));
+}
+
+/** What the kernel says of a process that has ended, or ends. */
+const endedCodes: readonly unknown[] = ["EINVAL", "ENOENT", "ESRCH"];
+
+function mountsUnlessEnded(pid: number) {
+  try {
+    return mountsOf(pid);
+  } catch (error) {
+    if (endedCodes.includes((error as NodeJS.ErrnoException).code)) return null;
+    process.kill(pid, "SIGKILL");
+    throw nodeError("FENCE_LAUNCH", "cannot look at what is mounted in the sandbox", error, { step });
+  }
+}
+
+function replaced(path: string): FenceError {
+  return new FenceError("FENCE_MOUNTS", `what is mounted at ${path} in the sandbox is not what was planned`, {
+    step,
+    path,
+    hint: "another process replaces it, or a directory above it: end sandboxes that may write there, and start again",
+  });
+}
+
+function openPipe(addon: Addon): { readonly read: number; readonly write: number } {
+  const ends = new Int32Array(2);
+  const result = addon.pipe(ends);
+  if (result < 0) throw systemError("FENCE_LAUNCH", "cannot make a pipe", "pipe2", result, { step });
+  const [read = -1, write = -1] = ends;
+  return { read, write };
+}
+
+function giveAway(addon: Addon, sandbox: Pick<Sandbox, "give">, descriptor: number): number {
+  try {
+    return sandbox.give(descriptor);
+  } finally {
+    addon.closeDescriptor(descriptor);
+  }
+}
+
+/** bubblewrap takes a pipe that is empty for one that is broken, unless reading it waits: pipes of ours do not. */
+function giveBlocking(addon: Addon, sandbox: Pick<Sandbox, "give">, read: number): number {
+  const blocking = openSync(`/proc/self/fd/${read}`, "r");
+  try {
+    return sandbox.give(blocking);
+  } finally {
+    closeSync(blocking);
+    addon.closeDescriptor(read);
+  }
+}
