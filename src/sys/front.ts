@@ -23,6 +23,7 @@ export interface SandboxEnd {
 export class Front {
   readonly #addon: Addon;
   readonly #life: number;
+  #end: Promise<SandboxEnd | "gone"> | null = null;
 
   constructor(addon: Addon, life: number) {
     this.#addon = addon;
@@ -31,6 +32,11 @@ export class Front {
 
   /** Settles when nothing of the sandbox runs any more; "gone": the front was killed, and the sandbox with it. */
   ended(): Promise<SandboxEnd | "gone"> {
+    this.#end ??= this.#hearEnd();
+    return this.#end;
+  }
+
+  #hearEnd(): Promise<SandboxEnd | "gone"> {
     return new Promise((resolve, reject) => {
       const watch = this.#addon.watch(
         this.#life,
