@@ -6,6 +6,7 @@
 #include "descriptor.h"
 #include "fail.h"
 #include "restrict.h"
+#include "standard-error.h"
 #include "sys.h"
 
 #define STEP "init"
@@ -34,6 +35,7 @@ struct reaper {
 	long program;
 	int program_pidfd;
 	int signals;
+	int standard_error;		      /* front: for its last words */
 	uint64_t ignored;		      /* by the caller: a bit for each signal */
 	long received_at[LAST_SIGNAL + 1];    /* inside: when this process got the signal itself; 0: never */
 	int has_started;		      /* front: the sandbox has its program */
@@ -258,13 +260,31 @@ static int has_ended(int pidfd)
 	return sys_poll(&poll, 1, 0) == 1;
 }
 
+/*
+ * The launcher that ends before its sandbox has crashed, or was killed: nothing serves the sandbox. That is said first: as
+ * long as the program has standard error, too, whoever reads it has not seen its end.
+ */
+static void end_without_launcher(struct reaper *reaper)
+{
+	const struct failure failure = {
+		.message = "the launcher has ended before its sandbox, which ends with it",
+		.step = "serve-sandbox",
+		.hint = "it was killed, or its own message stands above; the kernel's log says whether memory ran out",
+		.code = "FENCE_LAUNCH",
+	};
+
+	reaper->ends.life = NO_DESCRIPTOR;
+	standard_error_restore(reaper->standard_error);
+	fail_print(&failure);
+	end_sandbox(reaper);
+}
+
 /* Waits for a signal, or a word of the other end. @patience as of poll(2). */
 static void await_event(struct reaper *reaper, long patience)
 {
 	struct sys_poll polls[] = {
 		{ .fd = reaper->signals, .events = POLLIN },
 		{ .fd = reaper->ends.control, .events = POLLIN },
-		/* The launcher that ends before its sandbox has crashed, or was killed: nothing serves the sandbox. */
 		{ .fd = reaper->ends.place == REAPER_FRONT ? reaper->ends.life : NO_DESCRIPTOR, .events = POLLIN },
 	};
 
@@ -277,10 +297,8 @@ static void await_event(struct reaper *reaper, long patience)
 		(void)forward_signals(reaper);
 	if (polls[1].happened != 0)
 		hear_control(reaper);
-	if (polls[2].happened != 0) {
-		reaper->ends.life = NO_DESCRIPTOR;
-		end_sandbox(reaper);
-	}
+	if (polls[2].happened != 0)
+		end_without_launcher(reaper);
 	(void)forward_signals(reaper);
 }
 
@@ -380,7 +398,7 @@ static void end_orphans(struct reaper *reaper)
 static void become_reaper(const struct start *start, struct reaper *reaper)
 {
 	long result = restrict_no_new_privs();
-	int keep[4];
+	int keep[5];
 	unsigned int kept = 0;
 
 	if (result < 0)
@@ -410,6 +428,10 @@ static void become_reaper(const struct start *start, struct reaper *reaper)
 	keep[kept++] = reaper->signals;
 	if (reaper->ends.control != NO_DESCRIPTOR)
 		keep[kept++] = reaper->ends.control;
+	if (reaper->ends.place == REAPER_FRONT)
+		reaper->standard_error = standard_error_keep();
+	if (reaper->standard_error != NO_DESCRIPTOR)
+		keep[kept++] = reaper->standard_error;
 	result = descriptor_keep_only(keep, kept);
 	if (result < 0)
 		die_call(STEP, "cannot close inherited descriptors", "close_range", result);
@@ -438,7 +460,7 @@ _Noreturn static void end_front(struct reaper *reaper, int status)
 	message.index = (uint32_t)reaper->has_status;
 	message.value = (uint32_t)(reaper->has_status ? reaper->status : status);
 	if (reaper->ends.life == NO_DESCRIPTOR)
-		sys_exit(EXIT_FENCE_FAILED);
+		sys_exit(EXIT_FENCE_FAILED); /* end_without_launcher() has said why */
 	if (reaper->ended_by != 0)
 		message.value = (uint32_t)reaper->ended_by, message.index = 1;
 	status = (int)message.value;
@@ -491,7 +513,11 @@ static long go_on_as_program(const struct inherited *inherited, long parent)
 
 long reaper_fork(const struct start *start, const struct reaper_ends *ends)
 {
-	struct reaper reaper = { .ends = *ends, .program_pidfd = NO_DESCRIPTOR };
+	struct reaper reaper = {
+		.ends = *ends,
+		.program_pidfd = NO_DESCRIPTOR,
+		.standard_error = NO_DESCRIPTOR,
+	};
 	const struct sys_action by_default = { .handler = 0 };
 	struct inherited inherited = { .blocked = 0 };
 	long self = sys_getpid();

@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { chmodSync, chownSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { onTestFinished } from "vitest";
@@ -64,6 +64,14 @@ export function homeFolder(): string {
   return home;
 }
 
+/** What XDG_RUNTIME_DIR is to be for the user. */
+export function runtimeFolder(user: User = "root"): string {
+  const runtime = folder();
+  chmodSync(runtime, 0o700);
+  if (user === "nobody" && process.geteuid?.() === 0) chownSync(runtime, 65534, 65534);
+  return runtime;
+}
+
 /** Starts it and waits for nothing. */
 export function launch(program: readonly string[], options: LaunchOptions = {}): Launched {
   return new Launched(program, options);
@@ -92,6 +100,7 @@ export class Launched {
   readonly #reports: Lines;
   readonly #ends: Lines;
   #front: Promise<number> | null = null;
+  #frontPid = -1;
 
   constructor(program: readonly string[], options: LaunchOptions) {
     const { user = "root", env = {}, input = "", arranged = [], home = homeFolder(), cwd = home } = options;
@@ -123,7 +132,8 @@ export class Launched {
     this.#front ??= this.#ends.next().then((line) => {
       const [, pid] = /^pid (\d+)$/.exec(line ?? "") ?? [];
       if (pid === undefined) throw new Error(`it was not started: ${line}`);
-      return Number(pid);
+      this.#frontPid = Number(pid);
+      return this.#frontPid;
     });
     return this.#front;
   }
@@ -204,12 +214,23 @@ export class Launched {
     return [...found.values()];
   }
 
+  /** The launcher of a fence that something else was asked to start. */
+  detached(): number {
+    const found = this.processes().find(({ pid, parent }) => parent === this.#family.pid && pid !== this.#frontPid);
+    if (found === undefined) throw new Error(`no launcher among ${JSON.stringify(this.processes())}`);
+    return found.pid;
+  }
+
   /** What each of them has open, by its command: the targets of the links in /proc/PID/fd. */
   descriptors(): ReadonlyMap<string, readonly string[]> {
     return new Map(
-      this.processes().map(({ pid, command }) => {
-        const names = readdirSync(`/proc/${pid}/fd`);
-        return [`${pid} ${command}`, names.map((name) => readlinkSync(`/proc/${pid}/fd/${name}`))];
+      this.processes().flatMap(({ pid, command }) => {
+        try {
+          const names = readdirSync(`/proc/${pid}/fd`);
+          return [[`${pid} ${command}`, names.map((name) => readlinkSync(`/proc/${pid}/fd/${name}`))] as const];
+        } catch {
+          return []; // it has ended meanwhile
+        }
       }),
     );
   }

@@ -9,9 +9,9 @@ const home = "0:40";
 const own = "0:99";
 
 const host: readonly HostMount[] = [
-  { device: disk, root: "/", point: "/" },
-  { device: home, root: "/@home", point: "/home" },
-  { device: disk, root: "/var/data", point: "/data" },
+  { device: disk, root: "/", point: "/", type: "ext4" },
+  { device: home, root: "/@home", point: "/home", type: "ext4" },
+  { device: disk, root: "/var/data", point: "/data", type: "ext4" },
 ];
 
 const bind = (path: string, from = path): MountStep => ({
@@ -28,15 +28,15 @@ const steps: readonly MountStep[] = [
 
 /** What bubblewrap mounts when all goes well. */
 const mounted: readonly HostMount[] = [
-  { device: own, root: "/", point: "/" },
-  { device: disk, root: "/", point: "/oldroot" },
-  { device: disk, root: "/", point: "/newroot" },
-  { device: home, root: "/@home", point: "/newroot/home" },
-  { device: disk, root: "/var/data", point: "/newroot/data" },
-  { device: own, root: "/", point: "/newroot/run" },
-  { device: home, root: "/@home/u/work", point: "/newroot/home/u/work" },
-  { device: own, root: "/bindfileX//deleted", point: "/newroot/home/u/.netrc" },
-  { device: disk, root: "/opt/fence", point: "/newroot/tmp/fence/bin/fence" },
+  { device: own, root: "/", point: "/", type: "ext4" },
+  { device: disk, root: "/", point: "/oldroot", type: "ext4" },
+  { device: disk, root: "/", point: "/newroot", type: "ext4" },
+  { device: home, root: "/@home", point: "/newroot/home", type: "ext4" },
+  { device: disk, root: "/var/data", point: "/newroot/data", type: "ext4" },
+  { device: own, root: "/", point: "/newroot/run", type: "ext4" },
+  { device: home, root: "/@home/u/work", point: "/newroot/home/u/work", type: "ext4" },
+  { device: own, root: "/bindfileX//deleted", point: "/newroot/home/u/.netrc", type: "ext4" },
+  { device: disk, root: "/opt/fence", point: "/newroot/tmp/fence/bin/fence", type: "ext4" },
 ];
 
 const verdict = (sandbox: readonly HostMount[]) => misplacedMount({ steps, host, sandbox });
@@ -48,7 +48,9 @@ test("what was planned passes, with what the host has mounted below it", () => {
 });
 
 test("the terminal that bwrap puts into its /dev is none of the plan's", () => {
-  expect(verdict([...mounted, { device: disk, root: "/dev/pts/3", point: "/newroot/dev/console" }])).toBeNull();
+  expect(
+    verdict([...mounted, { device: disk, root: "/dev/pts/3", point: "/newroot/dev/console", type: "ext4" }]),
+  ).toBeNull();
 });
 
 describe("what was replaced while bubblewrap mounted is found:", () => {
@@ -63,7 +65,9 @@ describe("what was replaced while bubblewrap mounted is found:", () => {
 
   test("a mount that nobody planned", () => {
     const point = "/newroot/home/u/work/link";
-    expect(verdict([...mounted, { device: home, root: "/@home/u/.ssh", point }])).toBe("/home/u/work/link");
+    expect(verdict([...mounted, { device: home, root: "/@home/u/.ssh", point, type: "ext4" }])).toBe(
+      "/home/u/work/link",
+    );
   });
 
   test("another fence", () => {
