@@ -32,5 +32,5 @@ export function makeBridgeRuleset(addon: Addon, targets: readonly Address[]): Br
   const tcpPorts = targets.flatMap((target) => (target.kind === "tcp" ? [target.port] : []));
   const choice = chooseBridgeRuleset({ unixSockets, tcpPorts }, addon.landlockAbi());
   if (choice.kind !== "ruleset") return { choice, fd: noDescriptor };
-  return { choice, fd: newRuleset(addon, choice, { opened: (path) => path, skips: unreachable }).fd };
+  return { choice, fd: newRuleset(addon, choice, { opened: (path) => path, skips: unreachable, areExact: false }).fd };
 }

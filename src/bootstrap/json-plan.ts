@@ -127,11 +127,11 @@ function environment(plan: JsonPlan): EnvironmentRequest {
 function landlock(plan: JsonPlan): LandlockAnswer {
   const { landlock: mode, ignoreMissing, quiet, landlockLog: log } = plan;
   const { rules, unixSockets, bindTcp, connectTcp, bindUdp, connectUdp, scopes } = plan;
-  const { denied = [], bindsAnyPort = false } = plan.launcher ?? {};
+  const { denied = [], bindsAnyPort = false, exactPaths = false } = plan.launcher ?? {};
   const leftAlone: readonly RightName[] = bindsAnyPort ? ["BIND_TCP"] : [];
   const named = { rules, unixSockets, bindTcp, connectTcp, bindUdp, connectUdp, scopes, quiet, log };
   const request = { ...named, denied, leftAlone };
-  return fromUsage(() => landlockAnswer({ mode, request, ignoreMissing }, landlockNames));
+  return fromUsage(() => landlockAnswer({ mode, request, ignoreMissing, exactPaths }, landlockNames));
 }
 
 /** The front and the sandbox's maker worked with other streams and a larger mask. */

@@ -5,6 +5,7 @@
  * Promises: every rule of the choice is in the ruleset, or was skipped by what the caller said, or an error names it.
  * Source:   landlock_create_ruleset(2), landlock_add_rule(2)
  */
+import { readlinkSync } from "node:fs";
 import { maskOf } from "../landlock/abi.ts";
 import type { PathRule, Ruleset } from "../landlock/ruleset.ts";
 import type { Addon } from "../sys/addon.ts";
@@ -24,18 +25,20 @@ export interface RulePaths {
   readonly opened: (path: string) => string;
   /** A rule whose path cannot be opened for one of these reasons, all below 0, is skipped. */
   readonly skips: readonly number[];
+  /** Paths are without symlinks: one that leads elsewhere was replaced meanwhile, and its rule is skipped. */
+  readonly areExact: boolean;
 }
 
 /** The ruleset's descriptor, close-on-exec, and the paths that were skipped. Throws FENCE_LANDLOCK, FENCE_RULE_PATH. */
 export function newRuleset(
   addon: Addon,
   choice: Ruleset,
-  { opened, skips }: RulePaths,
+  { opened, skips, areExact }: RulePaths,
 ): { readonly fd: number; readonly skipped: readonly string[] } {
   const fd = createRuleset(addon, choice);
   if (fd < 0) throw systemError("FENCE_LANDLOCK", "cannot create a ruleset", "landlock_create_ruleset", fd, { step });
   const rules = choice.paths.map((rule) => ({ ...rule, opened: opened(rule.path) }));
-  const skipped = rules.filter((rule) => !addPathRule(addon, fd, rule, skips));
+  const skipped = rules.filter((rule) => !addPathRule(addon, fd, rule, { skips, areExact }));
   addPortRules(addon, fd, choice);
   return { fd, skipped: skipped.map(({ path }) => path) };
 }
@@ -45,12 +48,12 @@ function createRuleset(addon: Addon, choice: Ruleset): number {
   return addon.landlockCreateRuleset(handledFs, handledNet, scoped, quietFs, quietNet, quietScoped);
 }
 
-/** Whether the path could be opened. */
+/** Whether the path could be opened, and is what it was meant to be. */
 function addPathRule(
   addon: Addon,
   ruleset: number,
   rule: PathRule & { readonly opened: string },
-  skips: readonly number[],
+  { skips, areExact }: Omit<RulePaths, "opened">,
 ): boolean {
   const { path, opened } = rule;
   const parent = addon.openPath(Buffer.from(opened));
@@ -61,6 +64,10 @@ function addPathRule(
       path,
       ...(parent === enoent && { hint: missingHint(rule) }),
     });
+  }
+  if (areExact && placeOf(parent) !== opened) {
+    addon.closeDescriptor(parent);
+    return false;
   }
   const type = addon.fileType(parent);
   if (type < 0) {
@@ -75,6 +82,11 @@ function addPathRule(
     throw systemError("FENCE_LANDLOCK", `cannot add a rule for ${path}`, "landlock_add_rule", result, { step, path });
   }
   return true;
+}
+
+/** Where what is open is now, proc_pid_fd(5). */
+function placeOf(fd: number): string {
+  return readlinkSync(`/proc/self/fd/${fd}`);
 }
 
 function missingHint({ causes }: PathRule): string {

@@ -166,7 +166,7 @@ function landlock(given: GivenOptions): LandlockAnswer {
     leftAlone: [],
   };
   const names = { mode: "--landlock", quiet: "--quiet", log: "--landlock-log", scopes: "--scope" };
-  return landlockAnswer({ mode, request, ignoreMissing: given.has("ignore-missing") }, names);
+  return landlockAnswer({ mode, request, ignoreMissing: given.has("ignore-missing"), exactPaths: false }, names);
 }
 
 /** Paths start with a slash, ports with a digit, and the rest has to be a scope. */

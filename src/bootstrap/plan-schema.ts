@@ -105,6 +105,7 @@ const launcher = record({
   blockedSignals: required(list(integer(1, 64), 64), "The signals that the program is to find blocked."),
   ignoredSignals: required(list(integer(1, 64), 64), "Those that it is to find ignored."),
   denied: optional(list(word(deniedAreas)), [], "What Landlock denies even where no rule names a part of it."),
+  exactPaths: optional(flag, false, "Whether a rule is skipped whose path leads elsewhere, through a symlink."),
   bindsAnyPort: optional(flag, false, "Whether TCP ports to listen on stay free where ports to connect to are denied."),
   deniedSockets: optional(list(word(deniedSockets)), [], "Sockets that the system call filter denies."),
 });

@@ -31,6 +31,8 @@ export interface LandlockAnswer {
   readonly request: RulesetRequest;
   /** Skip rules whose path does not exist. */
   readonly ignoreMissing: boolean;
+  /** Skip rules whose path leads elsewhere than it says. */
+  readonly exactPaths: boolean;
 }
 
 export type ProgramRequest =

@@ -43,7 +43,11 @@ export function makeRuleset(
     return { choice, fd: noDescriptor, restrictFlags: 0, filterAdditions: [], skipped: [] };
   }
   const opened = (path: string) => forProgram(path, programPid);
-  const made = newRuleset(addon, choice, { opened, skips: answer.ignoreMissing ? [enoent] : [] });
+  const made = newRuleset(addon, choice, {
+    opened,
+    skips: answer.ignoreMissing ? [enoent] : [],
+    areExact: answer.exactPaths,
+  });
   const { restrictFlags } = choice;
   const filterAdditions: readonly FilterAddition[] = [
     ...(choice.handled.includes("CONNECT_TCP") ? (["tcp-detours"] as const) : []),

@@ -94,7 +94,7 @@ export function insidePlan(request: InsideRequest): Json {
 function launcherDenials({ hostNetwork }: InsideRequest, isRestricted: boolean): { [key: string]: Json } {
   if (hostNetwork === null) return {};
   const { denied, bindsAnyPort, deniedSockets } = hostNetwork;
-  return { ...(isRestricted && { denied: ["files", ...denied], bindsAnyPort }), deniedSockets };
+  return { ...(isRestricted && { denied: ["files", ...denied], bindsAnyPort, exactPaths: true }), deniedSockets };
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  realpathSync,
   renameSync,
   rmdirSync,
   unlinkSync,
@@ -28,13 +29,13 @@ const mode = 0o700;
 /** A descriptor is open for each level. */
 const mostLevels = 64;
 
-/** Throws FENCE_PREPARE. */
+/** Without symlinks. Throws FENCE_PREPARE. */
 export function makeTemporary(directory: HostPath): HostPath {
   const path = `${directory}/${temporaryName}`;
   try {
     mkdirSync(path, { mode });
     chmodSync(path, mode); // a umask may have taken bits away
-    return hostPath(path);
+    return hostPath(realpathSync(path));
   } catch (error) {
     throw nodeError("FENCE_PREPARE", `cannot make the temporary directory ${path}`, error, {
       step: "prepare-temporary",

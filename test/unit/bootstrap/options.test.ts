@@ -34,6 +34,7 @@ test("without options everything has its default", () => {
         mode: "required",
         request: emptyRequest,
         ignoreMissing: false,
+        exactPaths: false,
       },
       seccomp: "default",
       init: false,
