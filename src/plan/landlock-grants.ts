@@ -17,7 +17,7 @@ import { type Draft, note } from "./mount-draft.ts";
 import { followPath } from "./mount-paths.ts";
 import { claimDirectory, claimPolicy } from "./mount-plan.ts";
 import { mountTree } from "./mount-tree.ts";
-import type { HostFacts, PlanNote } from "./mounts.ts";
+import type { HostFacts, MountPhase, PlanNote } from "./mounts.ts";
 import type { Policy } from "./policy.ts";
 
 export interface LandlockPlan {
@@ -45,7 +45,7 @@ export function landlockGrants(policy: Policy, facts: Omit<HostFacts, "bridgeSoc
     note(draft, problem.where, problem.says);
   }
   const wanted = draft.claims.filter(isForLandlock);
-  const tree = mountTree(baseOf(draft), isStrict ? wanted : withoutDangerous(draft, wanted));
+  const tree = mountTree(baseOf(draft), isStrict ? wanted : withoutDefaults(draft, wanted));
   const { rules, split } = landlockPlaces(view, tree.places);
   noteSplit(draft, split);
   const closed = new Set(split.filter(({ lost }) => lost === "write").map(({ path }) => path));
@@ -66,13 +66,24 @@ function isForLandlock({ type, effect, path }: Claim): boolean {
   return !(type === "socket" && effect === "hide") && !(isWithin(path, "/proc") && path !== "/proc");
 }
 
-/** To protect these by default would keep the program from making files in its own directory. */
-function withoutDangerous(draft: Draft, claims: readonly Claim[]): readonly Claim[] {
-  const isGivenUp = ({ phase, isDefault }: Claim) => phase === "dangerous" && isDefault;
-  const paths = [...new Set(claims.filter(isGivenUp).map(({ path }) => path))];
-  const says = `not protected, so that the directories that they are in can be written to: ${listed(paths)}`;
-  if (paths.length > 0) note(draft, "default: dangerous files", says);
-  return claims.filter((claim) => !isGivenUp(claim));
+/** Defaults that would close directories of the program's own, or of all its tools. */
+const givenUp: Readonly<Partial<Record<MountPhase, { readonly where: string; readonly says: string }>>> = {
+  dangerous: {
+    where: "default: dangerous files",
+    says: "not protected, so that the directories that they are in can be written to",
+  },
+  "deny-exec": {
+    where: "command.deny",
+    says: "denied by default, but checked only before the start, so that the directories that they are in can be listed",
+  },
+};
+
+function withoutDefaults(draft: Draft, claims: readonly Claim[]): readonly Claim[] {
+  for (const [phase, { where, says }] of Object.entries(givenUp)) {
+    const paths = new Set(claims.filter((claim) => claim.phase === phase && claim.isDefault).map(({ path }) => path));
+    if (paths.size > 0) note(draft, where, `${says}: ${listed([...paths])}`);
+  }
+  return claims.filter(({ phase, isDefault }) => !(isDefault && phase in givenUp));
 }
 
 function impossible({ policy, claims }: Draft): readonly PlanNote[] {

@@ -107,6 +107,18 @@ test("a denied program has no rule, nor the directory that it is in", () => {
   expect(found.filter((rule) => /\/usr(?:\/bin(?:\/mount)?)?$/.test(rule))).toEqual([]);
 });
 
+test("programs that are denied by default close no directory when mounts are not required", () => {
+  const parts = { command: { useDefaults: true } };
+  const more = { "/usr/bin/insmod": "", "/usr/bin/nsenter": "" };
+  expect(rules(parts, more)).toContain("rox /usr/bin/true");
+  const { rules: found, notes } = planned({ ...parts, isolation: "best-effort" }, more);
+  expect(found).toContainEqual({ access: "rox", path: "/usr" });
+  expect(notes).toContainEqual({
+    where: "command.deny",
+    says: expect.stringMatching(/only before the start.*: \/usr\/bin/),
+  });
+});
+
 test("terminals are the host's, and only there when the policy lets the program make some", () => {
   const parts = { ...policyOf(), allowPty: true };
   const found = landlockGrants(parts, factsOf(), hostOf(system)).rules.map(({ path }) => path);
