@@ -30,7 +30,7 @@ async function makeBundle(identity: BuildIdentity, entry: string, outfile: strin
     entryPoints: [`${root}/src/${entry}`],
     outfile,
     bundle: true,
-    plugins: [hostFromExecutable],
+    plugins: [hostFromExecutable, shaken("jsonc-parser", ["createScanner", "parseTree", "printParseErrorCode"])],
     platform: "node",
     target: "node26",
     format: "cjs",
@@ -54,6 +54,35 @@ const hostFromExecutable: Plugin = {
     onResolve({ filter: /^\.\/host\.ts$/ }, () => ({ path: `${root}/src/packed-host.ts` }));
   },
 };
+
+/**
+ * esbuild keeps all of a library that is loaded on demand, and runs it: 3 ms of jsonc-parser's are for the formatter alone. So
+ * what is used of it is bundled beforehand; any other name is an error of the build.
+ */
+function shaken(library: string, names: readonly string[]): Plugin {
+  const unused: Plugin = {
+    name: "without side effects",
+    setup(inner) {
+      inner.onResolve({ filter: /./ }, async ({ path, pluginData, kind, ...rest }) => {
+        if (pluginData === "asked") return null;
+        const found = await inner.resolve(path, { ...rest, kind, pluginData: "asked" });
+        return { ...found, sideEffects: false };
+      });
+    },
+  };
+  return {
+    name: `only what is used of ${library}`,
+    setup(outer) {
+      outer.onLoad({ filter: new RegExp(`/node_modules/${library}/`) }, async () => {
+        const { outputFiles } = await build({
+          stdin: { contents: `export { ${names.join(", ")} } from "${library}";`, resolveDir: root },
+          ...{ bundle: true, format: "esm", write: false, mainFields: ["module"], plugins: [unused] },
+        });
+        return { contents: outputFiles[0]?.text ?? "" };
+      });
+    },
+  };
+}
 
 /** As src/seccomp/filters.ts reads them. */
 function filters(): string {

@@ -5,13 +5,15 @@
  * Promises: other ones at each call, from the system's random numbers.
  * Source:   docs/mounts.md, "Decoys"; PROTOCOL.key of OpenSSH for the private key's format
  */
-import { generateKeyPairSync, randomBytes, randomInt } from "node:crypto";
 import { Secret } from "../base/secret.ts";
 import type { DecoyKind } from "../plan/policy.ts";
 
 export function makeDecoy(kind: DecoyKind): Secret {
   return new Secret(makers[kind]());
 }
+
+/** Loaded for the first decoy: it takes 5 ms. */
+const crypto = () => process.getBuiltinModule("node:crypto");
 
 const upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const digits = "0123456789";
@@ -28,18 +30,18 @@ const makers: Readonly<Record<DecoyKind, () => string>> = {
     ].join("\n"),
   npmrc: () => `//registry.npmjs.org/:_authToken=npm_${characters(36, `${letters}${digits}`)}\n`,
   netrc: () => `machine github.com\n  login git\n  password ghp_${characters(36, `${letters}${digits}`)}\n`,
-  token: () => `${randomBytes(20).toString("hex")}\n`,
+  token: () => `${crypto().randomBytes(20).toString("hex")}\n`,
 };
 
 function characters(length: number, alphabet: string): string {
-  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("");
+  return Array.from({ length }, () => alphabet[crypto().randomInt(alphabet.length)]).join("");
 }
 
 /** A true Ed25519 key, without a passphrase. */
 function sshKey(): string {
-  const { x = "", d = "" } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
+  const { x = "", d = "" } = crypto().generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const [publicKey, seed] = [Buffer.from(x, "base64url"), Buffer.from(d, "base64url")];
-  const check = randomBytes(4);
+  const check = crypto().randomBytes(4);
   const type = Buffer.from("ssh-ed25519");
   const secrets = Buffer.concat([
     check,

@@ -35,7 +35,7 @@ export class MountCheck {
   constructor(addon: Addon, sandbox: Pick<Sandbox, "give">) {
     const info = openPipe(addon);
     this.#infoFd = giveAway(addon, sandbox, info.write);
-    this.#info = new Reading(info.read);
+    this.#info = new Reading(addon, info.read);
     this.#firstProcess = new Promise((resolve) => {
       this.#info.lines = (line) => {
         const [, pid] = /"child-pid": (\d+)/.exec(line) ?? [];

@@ -8,13 +8,13 @@
  *           does a bounded amount.
  * Source:   docs/host-bridges.md; flock(2): the kernel drops the lock when its holder has ended, however it did
  */
-import { randomBytes } from "node:crypto";
 import { chmodSync, fstatSync, lstatSync, mkdirSync, type Stats, unlinkSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
 import { type HostPath, hostPath } from "../base/paths.ts";
 import { maxSocketPathBytes } from "../bridge/address.ts";
 import type { Addon } from "../sys/addon.ts";
 import { nodeError, systemError } from "../sys/errno.ts";
+import { randomBytes } from "../sys/random.ts";
 import {
   closeDirectory,
   isStillThere,

@@ -135,7 +135,7 @@ export class Sandbox {
     if (result < 0) throw systemError("FENCE_LAUNCH", "cannot make a pipe", "pipe2", result, { step });
     const [read = -1, write = -1] = ends;
     try {
-      return [new Reading(read), this.#waiting.give(write)];
+      return [new Reading(this.#addon, read), this.#waiting.give(write)];
     } finally {
       this.#addon.closeDescriptor(write);
     }

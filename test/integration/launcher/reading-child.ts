@@ -4,10 +4,12 @@
  * Runs:     in tests, as a process of its own.
  */
 import { writeSync } from "node:fs";
+import { addonPrebuild } from "../../../build/paths.ts";
 import { Reading } from "../../../src/launcher/reading.ts";
+import { loadAddon } from "../../../src/sys/addon.ts";
 
 const lines: string[] = [];
-const reading = new Reading(0);
+const reading = new Reading(loadAddon(addonPrebuild), 0);
 reading.lines = (line) => void lines.push(line);
 process.once("exit", () => writeSync(1, "end\n"));
 setImmediate(() => {
