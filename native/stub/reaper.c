@@ -449,6 +449,22 @@ _Noreturn static void end_as(int status)
 	sys_exit(128 + SIGNAL_OF(status));
 }
 
+/*
+ * A shell in the sandbox that made a process group of its own the foreground one cannot give the terminal back: the group
+ * that had it before has no number in there. When nobody has it, it is this process's group's again.
+ */
+static void take_terminal_back(void)
+{
+	int terminal = (int)sys_open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC), foreground = 0;
+	const int own = (int)sys_getpgrp();
+
+	if (terminal < 0)
+		return; /* there is none */
+	if (sys_get_foreground(terminal, &foreground) >= 0 && foreground > 0 && sys_kill(-foreground, 0) == -ESRCH)
+		(void)sys_set_foreground(terminal, &own); /* SIGTTOU is blocked, so that this is allowed, tcsetpgrp(3) */
+	(void)sys_close(terminal);
+}
+
 /* bubblewrap has ended; the sandbox may have told what its program ended with, and the launcher knows what that means. */
 _Noreturn static void end_front(struct reaper *reaper, int status)
 {
@@ -457,6 +473,7 @@ _Noreturn static void end_front(struct reaper *reaper, int status)
 
 	while (reaper->ends.control != NO_DESCRIPTOR && sys_poll(&said, 1, 0) > 0) /* what it said last */
 		hear_control(reaper);
+	take_terminal_back();
 	message.index = (uint32_t)reaper->has_status;
 	message.value = (uint32_t)(reaper->has_status ? reaper->status : status);
 	if (reaper->ends.life == NO_DESCRIPTOR)

@@ -315,6 +315,22 @@ static inline long sys_getsid(void)
 	return SYSCALL(__NR_getsid, 0);
 }
 
+static inline long sys_getpgrp(void)
+{
+	return SYSCALL(__NR_getpgid, 0);
+}
+
+/* The foreground process group of a terminal, ioctl_tty(2). */
+static inline long sys_get_foreground(int terminal, int *group)
+{
+	return SYSCALL(__NR_ioctl, terminal, 0x540f /* TIOCGPGRP */, group);
+}
+
+static inline long sys_set_foreground(int terminal, const int *group)
+{
+	return SYSCALL(__NR_ioctl, terminal, 0x5410 /* TIOCSPGRP */, group);
+}
+
 static inline long sys_setsid(void)
 {
 	return SYSCALL(__NR_setsid, 0);
