@@ -211,7 +211,7 @@ interface MountParts {
 }
 
 function mountArguments({ addon, sandbox, check, mounts: { mounts }, procArgs }: MountParts): readonly string[] {
-  const prepared = prepare({ mounts, leftBehind: [] }, addon);
+  const prepared = prepare({ mounts }, addon);
   try {
     const descriptors = new Map(prepared.files.map(({ step, descriptor }) => [step, sandbox.give(descriptor)]));
     return check.arguments(mounts, (step) =>

@@ -97,7 +97,7 @@ export interface MountPlan {
   readonly allowedSockets: readonly SandboxPath[];
   /**
    * Directories that must be made on the host before mounting, since the host's own directory is shown there, and removed
-   * at the end: parents first. prepare() makes and removes them.
+   * at the end: parents first. MountPoints of left-behind.ts makes and removes them.
    */
   readonly leftBehind: readonly HostPath[];
   /** Paths that are to stay as they are, do not exist and could be made by the program: whether they were is seen at its end. */

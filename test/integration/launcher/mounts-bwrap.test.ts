@@ -17,6 +17,7 @@ import { dirname, join } from "node:path";
 import addon from "landlock-napi/addon";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { hostPath } from "../../../src/base/paths.ts";
+import { MountPoints } from "../../../src/launcher/left-behind.ts";
 import { prepare } from "../../../src/launcher/prepare.ts";
 import { mountArgs } from "../../../src/plan/bwrap-argv.ts";
 import { planMounts } from "../../../src/plan/mount-plan.ts";
@@ -96,9 +97,11 @@ function run(user: User, { policy, script, environment = {}, temporary }: Run) {
     entry: (path) => view.entry(moved(path)),
     list: (path) => view.list(moved(path)),
   });
-  const preparation = prepare(
-    { mounts: plan.mounts, leftBehind: plan.leftBehind.map((path) => hostPath(moved(path))) },
+  const preparation = prepare(plan, addon);
+  const points = new MountPoints(
     addon,
+    plan.leftBehind.map((path) => hostPath(moved(path))),
+    process.getuid?.() ?? 0,
   );
   const stdio: StdioOptions = ["ignore", "pipe", "pipe"];
   const args = plan.mounts.flatMap(({ step }) =>
@@ -126,6 +129,7 @@ function run(user: User, { policy, script, environment = {}, temporary }: Run) {
   const [command = "", ...rest] = [...inNamespace, ...bwrap];
   const ended = spawnSync(command, rest, { stdio, encoding: "utf8", env: { PATH: process.env["PATH"] } });
   preparation.close();
+  points.release();
   expect(everything()).toEqual(before);
   return { plan, lines: ended.stdout.trim().split("\n"), errors: ended.stderr, status: ended.status };
 }

@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import addon from "landlock-napi/addon";
@@ -27,12 +17,8 @@ afterEach(() => {
 const file = { kind: "empty-file", to: sandboxPath("/etc/shadow") } as const;
 const decoy = { kind: "decoy", to: sandboxPath("/home/u/.netrc"), decoy: "netrc" } as const;
 
-function planOf(
-  steps: readonly MountStep[],
-  leftBehind: readonly string[] = [],
-): Pick<MountPlan, "mounts" | "leftBehind"> {
-  const mounts = steps.map((step) => ({ step, phase: "mask", because: "a test" }) as const);
-  return { mounts, leftBehind: leftBehind.map(hostPath) };
+function planOf(steps: readonly MountStep[]): Pick<MountPlan, "mounts"> {
+  return { mounts: steps.map((step) => ({ step, phase: "mask", because: "a test" }) as const) };
 }
 
 /** Counts what is opened and closed, and fails where a test says so. */
@@ -84,46 +70,7 @@ test("the first failure names step, path, call and errno, keeps the content to i
   });
   expect(error.message).toBe("cannot make the decoy for /home/u/.netrc: memfd_create: EMFILE (too many open files)");
   expect(JSON.stringify(error)).not.toContain("ghp_");
-  expect(failing.closed.length).toBe(2); // the memory file and what was opened from it
-});
-
-test("a directory is made on the host, and is gone afterwards", () => {
-  const place = join(folder, "fence");
-  const { close } = prepare(planOf([], [place]), doors());
-  expect(existsSync(place)).toBe(true);
-  close();
-  expect(existsSync(place)).toBe(false);
-});
-
-test("of two launchers the last one removes it", () => {
-  const place = join(folder, "fence");
-  const [one, other] = [prepare(planOf([], [place]), doors()), prepare(planOf([], [place]), doors())];
-  one.close();
-  expect(existsSync(place)).toBe(true);
-  other.close();
-  expect(existsSync(place)).toBe(false);
-});
-
-test("what a killed launcher left does not keep it", () => {
-  const place = join(folder, "fence");
-  mkdirSync(join(place, "launcher-4194305-1"), { recursive: true }); // above the largest PID there can be
-  prepare(planOf([], [place]), doors()).close();
-  expect(existsSync(place)).toBe(false);
-});
-
-test("what others keep in it stays", () => {
-  const place = join(folder, "fence");
-  mkdirSync(join(place, "mine"), { recursive: true });
-  prepare(planOf([], [place]), doors()).close();
-  expect(readdirSync(place)).toEqual(["mine"]);
-});
-
-test("a directory that cannot be made is an error that names it, and closes the files", () => {
-  writeFileSync(join(folder, "file"), "");
-  const failing = doors();
-  const error = failure(() => prepare(planOf([file], [join(folder, "file/fence")]), failing));
-  expect(error).toMatchObject({ code: "FENCE_PREPARE", details: { step: "prepare-directory", errno: "ENOTDIR" } });
-  expect(failing.closed.length).toBe(2);
+  expect(failing.closed.length).toBe(1);
 });
 
 test("what was made while the program ran is found", () => {
