@@ -39,6 +39,8 @@ export interface HostNetworkDenials {
 export interface InsideRequest {
   readonly argv: readonly string[];
   readonly environment: readonly (readonly [name: string, value: string])[];
+  /** Variables that the user has removed: the bootstrap is not to set its own. */
+  readonly removed: readonly string[];
   readonly directory: string;
   readonly grants: readonly GrantedPath[];
   /** Unix sockets that the program may connect to, where the kernel can tell them apart. */
@@ -72,6 +74,7 @@ export function insidePlan(request: InsideRequest): Json {
     version: 1,
     clearEnv: true,
     env: Object.fromEntries(request.environment),
+    unsetEnv: request.removed,
     chdir: request.directory,
     capabilities: "drop",
     httpProxy: network.httpProxy,

@@ -147,6 +147,7 @@ async function start({ addon, waiting, messages }: LaunchContext, parts: Parts):
   const plan = insidePlan({
     argv: decision.argv,
     environment: programVariables(request, decision.environment, proxies, temporary),
+    removed: request.environment.unset,
     directory: decision.directory,
     grants: rules.map(({ access, path }) => ({ access, path: sandboxPath(path) })),
     unixSockets: host.denials.denied.includes("unix-sockets") ? files.allowedSockets : [],

@@ -13,12 +13,15 @@ import type { MountPlan } from "../plan/mounts.ts";
 import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
 import { type Front, type SandboxEnd, signalName } from "../sys/front.ts";
+import { hostView } from "../sys/host-view.ts";
 import type { Messages } from "../sys/messages.ts";
+import type { Variables } from "../sys/original-environment.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
 import { explainBwrapFailure } from "./bwrap-failure.ts";
 import { type Decision, decide, decideMounts } from "./decision.ts";
 import { bwrapArguments, dryRunJson, dryRunText, someDescriptor } from "./dry-run.ts";
 import { HostBridges, plannedBridges } from "./host-bridges.ts";
+import { insideEnvironment } from "./inside-environment.ts";
 import { InsideEvents } from "./inside-events.ts";
 import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
 import { runLandlocked, showLandlocked } from "./landlock-backend.ts";
@@ -66,7 +69,13 @@ export async function showLaunch(context: LaunchContext, request: LaunchRequest,
   );
   const mounts = decideMounts(decision, around, sockets);
   const { argv } = bubblewrap(decision.bwrap.path, bwrapArguments(decision, mounts));
-  const run = { decision, mounts, bridges, command: argv(someDescriptor, someDescriptor) };
+  const environment = environmentInside(decision, request, mounts);
+  const run = {
+    decision: { ...decision, environment },
+    mounts,
+    bridges,
+    command: argv(someDescriptor, someDescriptor),
+  };
   say(form === "json" ? `${JSON.stringify(dryRunJson(run), null, 2)}\n` : dryRunText(run));
 }
 
@@ -135,10 +144,21 @@ function runtimeDirectory(addon: Addon, around: Surroundings, resources: Disposa
   return resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
 }
 
-function lacksProxy({ policy, bridges }: Decision): boolean {
-  const { allowedDomains } = policy.network;
-  const hasProxy = bridges !== null && (bridges.httpProxy !== null || bridges.socksProxy !== null);
-  return allowedDomains.length > 0 && !allowedDomains.includes("*") && !hasProxy;
+function environmentInside(decision: Decision, { environment }: LaunchRequest, { mounts }: MountPlan): Variables {
+  return insideEnvironment(decision.environment, environment, {
+    mounts,
+    view: hostView(),
+    hasProxy: hasProxy(decision),
+  });
+}
+
+function hasProxy({ bridges }: Decision): boolean {
+  return bridges !== null && (bridges.httpProxy !== null || bridges.socksProxy !== null);
+}
+
+function lacksProxy(decision: Decision): boolean {
+  const { allowedDomains } = decision.policy.network;
+  return allowedDomains.length > 0 && !allowedDomains.includes("*") && !hasProxy(decision);
 }
 
 interface BridgeParts {
@@ -179,7 +199,8 @@ async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: 
   const argsFd = sandbox.giveBytes(nulTerminated(args), "bubblewrap's arguments");
   const plan = insidePlan({
     argv: decision.argv,
-    environment: decision.environment,
+    environment: environmentInside(decision, request, mounts),
+    removed: request.environment.unset,
     directory: decision.directory,
     grants: mounts.grants,
     unixSockets: mounts.allowedSockets,

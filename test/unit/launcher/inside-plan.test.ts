@@ -10,6 +10,7 @@ const request: InsideRequest = {
     ["EMPTY", ""],
     ["__proto__", "x"],
   ],
+  removed: [],
   directory: "/home/u/work",
   grants: [
     { access: "rox", path: sandboxPath("/") },
