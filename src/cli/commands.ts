@@ -29,8 +29,9 @@ export function chooseCommand(words: readonly string[]): GivenCommand {
   return name === undefined ? { name: "run", args: words, argsAt: 0 } : { name, ...rest };
 }
 
-/** When `program` was not found: the command that was perhaps meant. */
+/** When a program was not found: the command that was perhaps meant by the first word. */
 export function commandHint(program: string): string | null {
+  if (commandWords.some((word) => word === program)) return null; // it was said, and the program behind it is missing
   const nearest = nearestWord(program, commandWords);
   return nearest === null ? null : `did you mean the command fence ${nearest}?`;
 }

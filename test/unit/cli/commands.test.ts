@@ -30,4 +30,5 @@ describe("the first word", () => {
 test("a program that is nearly a command gets a hint", () => {
   expect(commandHint("confg")).toBe("did you mean the command fence config?");
   expect(commandHint("make")).toBe(null);
+  expect(commandHint("run")).toBe(null);
 });
