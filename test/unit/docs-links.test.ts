@@ -63,3 +63,17 @@ test("every page and schema of docs is in its index", () => {
   const files = readdirSync(join(root, "docs")).filter((name) => /\.(?:md|json|1)$/.test(name) && name !== "README.md");
   expect(files.filter((name) => !linked.has(name))).toEqual([]);
 });
+
+test("pages that code names as its source are there", () => {
+  const sources = ["src", "native", "build", "test"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => /\.(?:ts|c|h)$/.test(name) && !name.includes("node_modules"))
+      .map((name) => join(folder, name)),
+  );
+  const dead = sources.flatMap((path) =>
+    [...readFileSync(join(root, path), "utf8").matchAll(/(?<![\w./])docs\/[\w-]+\.md\b/g)]
+      .filter(([page]) => !existsSync(join(root, page)))
+      .map(([page]) => `${path}: ${page}`),
+  );
+  expect(dead).toEqual([]);
+});
