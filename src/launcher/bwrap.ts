@@ -85,13 +85,39 @@ function refuseUnsafe(path: string, { uid, mode }: FileFacts): boolean {
       hint: `chmod go-w ${path}, after a look at who has written it`,
     });
   }
-  if ((mode & setUserIdBit) === 0 || uid === unmappedUser) return false;
+  if ((mode & setUserIdBit) === 0 || uid === unmappedUser) {
+    refuseStrangers(path, uid);
+    return false;
+  }
   if (uid === 0) return true;
   throw new FenceError("FENCE_BWRAP", `${path} would run as user ${uid}, so it is not started`, {
     step,
     path,
     hint: `chmod u-s ${path}`,
   });
+}
+
+function refuseStrangers(path: string, uid: number): void {
+  if (uid === 0 || uid === unmappedUser || uid === process.geteuid?.()) return;
+  throw new FenceError("FENCE_BWRAP", `${path} belongs to the user ${uid}, so it is not started`, {
+    step,
+    path,
+    hint: "take its folder out of PATH",
+  });
+}
+
+/** An earlier run may have made it: outside of every sandbox it would be started with all rights of the user. */
+export function replaceableBwrap(path: string): FenceError {
+  return new FenceError("FENCE_BWRAP", `${path} is where the program may write, so it is not started`, {
+    step,
+    path,
+    hint: "take its folder out of PATH, or out of what is writable",
+  });
+}
+
+/** Whether it is where the system has its own: whoever grants writing there trusts the program with the host. */
+export function isSystemPlace(path: string): boolean {
+  return morePlaces.some((folder) => path === `${folder}/bwrap`);
 }
 
 async function versionOf(path: string, run: RunChild): Promise<string> {

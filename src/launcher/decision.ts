@@ -11,6 +11,7 @@ import { FenceError } from "../base/errors.ts";
 import type { Address } from "../bridge/address.ts";
 import { loadPolicy } from "../config/load.ts";
 import { refuseDeniedCommand } from "../plan/denied-commands.ts";
+import { isReplaceable } from "../plan/mount-access.ts";
 import { planMounts } from "../plan/mount-plan.ts";
 import type { HostFacts, MountPlan, PlanNote } from "../plan/mounts.ts";
 import { namespaceLayers } from "../plan/namespaces.ts";
@@ -22,7 +23,7 @@ import { hostView } from "../sys/host-view.ts";
 import { originalEnvironment, type Variables } from "../sys/original-environment.ts";
 import { readSettingsFile } from "../sys/settings-files.ts";
 import type { HostBridgeRequest } from "./bridge-ends.ts";
-import { type BwrapFile, locateBwrap } from "./bwrap.ts";
+import { type BwrapFile, isSystemPlace, locateBwrap, replaceableBwrap } from "./bwrap.ts";
 import { hasSeccomp, readGround } from "./capabilities-ground.ts";
 import {
   decideIsolation,
@@ -72,6 +73,7 @@ export async function decide(doors: DecisionDoors, request: LaunchRequest, aroun
   };
   // Where less is acceptable it must be known before the start what there is; else the start itself finds out.
   const mayBeLess = namespaceLayers.some((layer) => policy.isolation[layer] === "best-effort");
+  if (mayBeLess) decideMounts({ policy, bwrap }, around, []); // before bubblewrap is started for the first time
   const isolation = mayBeLess ? await preflight(wanted, bwrap, isolationDoors) : decideIsolation(wanted);
   const hasNetwork = isolation.namespaces.layers.has("network");
   if (program.bridges !== null && !hasNetwork) throw withoutNetwork(wanted.hostNetwork);
@@ -116,13 +118,16 @@ function withoutNetwork(hostNetwork: boolean): FenceError {
   });
 }
 
-/** Throws FENCE_MOUNTS. */
+/** Throws FENCE_MOUNTS, FENCE_BWRAP. */
 export function decideMounts(
-  { policy }: Decision,
+  { policy, bwrap }: Pick<Decision, "policy" | "bwrap">,
   around: Surroundings,
   bridgeSockets: HostFacts["bridgeSockets"],
 ): MountPlan {
-  return planMounts(policy, { ...around, bridgeSockets }, hostView());
+  const view = hostView();
+  const plan = planMounts(policy, { ...around, bridgeSockets }, view);
+  if (!isSystemPlace(bwrap.path) && isReplaceable(plan, view, bwrap.path)) throw replaceableBwrap(bwrap.path);
+  return plan;
 }
 
 /** Whether the policy grants the host's network itself. */

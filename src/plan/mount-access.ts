@@ -5,7 +5,9 @@
  * Promises: says what mounts give; permissions of the files themselves may give less.
  * Source:   docs/mounts.md
  */
+import type { HostView } from "../base/host.ts";
 import { isWithin } from "../base/paths.ts";
+import { followPath } from "./mount-paths.ts";
 import type { MountPlan, MountStep } from "./mounts.ts";
 
 export type MountAccess = "none" | "read-only" | "read-write";
@@ -25,6 +27,16 @@ export function isThere(mounts: MountPlan["mounts"], path: string): boolean {
   if (path === "/" || mounts.some(({ step }) => isWithin(step.to, path))) return true;
   const topmost = mounts.findLast(({ step }) => step.kind !== "remount-read-only" && isWithin(path, step.to));
   return topmost !== undefined && !isOwn(topmost.step);
+}
+
+/** Whether the program could put something else in the place of a file of the host, or of a symlink on the way to it. */
+export function isReplaceable({ mounts }: Pick<MountPlan, "mounts">, view: HostView, path: string): boolean {
+  const place = followPath(view, path);
+  if (place === null) return false;
+  return [place.path, ...place.links.map(({ at }) => at)].some((each) => {
+    const topmost = mounts.findLast(({ step }) => step.kind !== "remount-read-only" && isWithin(each, step.to));
+    return topmost?.step.kind === "bind" && topmost.step.access !== "read-only";
+  });
 }
 
 function isOwn({ kind }: MountStep): boolean {

@@ -38,3 +38,18 @@ for (const user of users) {
     expect(stderr).toContain("FENCE_MOUNTS");
   });
 }
+
+test("a bubblewrap that the program could have made is not started, whatever the isolation", async () => {
+  const home = homeFolder();
+  const bin = join(home, "node_modules");
+  mkdirSync(bin);
+  writeFileSync(join(bin, "bwrap"), "#!/bin/sh\necho outside\n");
+  chmodSync(join(bin, "bwrap"), 0o755);
+  for (const isolation of ["strict", "best-effort"]) {
+    const options = ["--allow-write", ".", "--isolation", isolation];
+    const env = { PATH: `${bin}:${process.env["PATH"]}` };
+    const { status, stdout, stderr } = await launched(["true"], { home, options, env });
+    expect({ status, stdout }).toEqual({ status: 125, stdout: "" });
+    expect(stderr).toContain(`${join(bin, "bwrap")} is where the program may write, so it is not started`);
+  }
+});

@@ -55,6 +55,12 @@ test.for([0o777, 0o775, 0o757])("one that others can change, %o, is not started"
   });
 });
 
+test("one of another user is not started", () => {
+  const owned = (uid: number) => files({ facts: { "/a/bwrap": { ...program, uid } } });
+  expect(() => locateBwrap("/a", owned(7))).toThrow("/a/bwrap belongs to the user 7, so it is not started");
+  for (const uid of [0, 65534, process.geteuid?.() ?? 0]) expect(locateBwrap("/a", owned(uid)).path).toBe("/a/bwrap");
+});
+
 test("set-user-ID root is known, and for any other user it is not started", async () => {
   expect(await find("/a", { "/a/bwrap": { ...program, mode: 0o4755 } })).toMatchObject({ setUserId: true });
   // Of a user namespace that does not know root: the bit has no effect there.
