@@ -90,7 +90,7 @@ describe("a program under a terminal is as without fence:", () => {
   });
 
   test("a hang-up of the terminal ends it", async () => {
-    const terminal = new Terminal(ways.fenced("sh", "-c", "echo ready; exec cat"));
+    const terminal = new Terminal(ways.fenced("sh", "-c", "echo ready; exec sleep 1000"));
     await terminal.until("ready");
     terminal.hangUp();
     expect(await terminal.ended).toBe(129);
@@ -191,7 +191,7 @@ describe("in a shell with job control a program is as without fence:", () => {
         terminal.type(key.suspend);
         await terminal.until("Stopped");
         await terminal.until("$ ");
-        terminal.type("kill %1; wait %1; echo status $?; jobs; exit 3\n");
+        terminal.type("bg; kill %1; wait %1; echo status $?; jobs; exit 3\n");
         const status = await terminal.ended;
         return [status, /\nstatus (\d+)/.exec(terminal.shown)?.[1]];
       },
@@ -248,7 +248,7 @@ describe("an interactive shell in the sandbox", () => {
       await answered(terminal);
       terminal.type(key.suspend);
       await terminal.until("Stopped");
-      terminal.type("kill %1; wait %1; exit 3\n");
+      terminal.type("bg; kill %1; wait %1; exit 3\n");
       return terminal.ended;
     }, 3);
   });
