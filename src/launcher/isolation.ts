@@ -46,7 +46,7 @@ export interface IsolationDecision {
   readonly procArgs: readonly string[];
   /** What bootstrap is to do. */
   readonly landlock: "required" | "best-effort" | "off";
-  readonly seccomp: "default" | "off";
+  readonly seccomp: "strict" | "off";
   readonly effective: EffectiveIsolation;
 }
 
@@ -166,7 +166,7 @@ function decision(
     bwrapArgs: namespaceArgs(namespaces, newSession),
     procArgs: procArgs(namespaces),
     landlock: gone.get("landlock")?.state === "missing" ? "off" : isolation.landlock,
-    seccomp: isolation.seccomp === "off" || gone.has("seccomp") ? "off" : "default",
+    seccomp: isolation.seccomp === "off" || gone.has("seccomp") ? "off" : "strict",
     effective: effectiveIsolation("bwrap", isolation, (layer) =>
       layer === "network" && hostNetwork ? hostNetworkReport : reportOf(gone.get(layer)),
     ),

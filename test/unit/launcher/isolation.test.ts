@@ -49,7 +49,7 @@ describe("before the first start", () => {
     );
     expect(bwrapArgs).toContain("--disable-userns");
     expect(procArgs.slice(0, 2)).toEqual(["--proc", "/proc"]);
-    expect([landlock, seccomp]).toEqual(["required", "default"]);
+    expect([landlock, seccomp]).toEqual(["required", "strict"]);
   });
 
   test("best-effort asks for the same", () => {
