@@ -29,8 +29,6 @@ export function templateSettings(name: TemplateName): Settings {
   return settingsSchema.parse(templates[name].says, "the settings");
 }
 
-const temporary = "/tmp";
-
 const modelHosts = [
   "*.anthropic.com",
   "api.openai.com",
@@ -159,9 +157,7 @@ const keyDirectories = ["", "*/", "apps/*/", "packages/*/", "services/*/"];
 const keyNames = ["*.env", ".env.*", "*.key", "*.pem", "*.p12", "*.pfx"];
 const keyFiles = keyDirectories.flatMap((directory) => keyNames.map((name) => `${directory}${name}`));
 const credentials = [
-  "~/.ssh/id_*",
-  "~/.ssh/config",
-  "~/.ssh/*.pem",
+  "~/.ssh", // keys have any name there
   "~/.gnupg",
   "~/.aws",
   "~/.config/gcloud",
@@ -173,6 +169,9 @@ const credentials = [
   "~/.cargo/credentials",
   "~/.cargo/credentials.toml",
 ];
+
+/** In a directory of `credentials`, and none. */
+const shownCredentials = ["~/.ssh/known_hosts"];
 
 const gitDenied = ["git push", "git reset", "git clean", "git checkout --", "git rebase", "git merge"];
 const publishing = ["npm publish", "pnpm publish", "yarn publish", "cargo publish", "twine upload", "gem push"];
@@ -188,6 +187,7 @@ const forgeDenied = [
   ...["secret", "variable"].flatMap((thing) => [`gh ${thing} set`, `gh ${thing} delete`]),
 ];
 
+/** None names /tmp: each sandbox has one of its own. In the host's there are sockets, such as tmux's, that run what they are told. */
 export const templates: Readonly<Record<TemplateName, Template>> = {
   code: {
     description: "coding agents: model, forge and package hosts; writes here and in caches; keys unreadable",
@@ -199,9 +199,10 @@ export const templates: Readonly<Record<TemplateName, Template>> = {
         deniedDomains: [...metadataHosts, "statsig.anthropic.com", "*.sentry.io"],
       },
       filesystem: {
-        allowWrite: [".", temporary, ...agentPlaces, ...cachePlaces],
+        allowWrite: [".", ...agentPlaces, ...cachePlaces],
         denyWrite: keyFiles,
         denyRead: credentials,
+        allowRead: shownCredentials,
       },
       command: { deny: [...gitDenied, ...publishing, "sudo", ...forgeDenied] },
     },
@@ -235,7 +236,7 @@ export const templates: Readonly<Record<TemplateName, Template>> = {
         allowedDomains: ["*"],
         deniedDomains: telemetryHosts,
       },
-      filesystem: { allowWrite: [".", temporary, ...agentPlaces, ...cachePlaces] },
+      filesystem: { allowWrite: [".", ...agentPlaces, ...cachePlaces] },
     },
   },
   "git-readonly": {
@@ -247,10 +248,10 @@ export const templates: Readonly<Record<TemplateName, Template>> = {
     },
   },
   "local-dev-server": {
-    description: "servers on loopback; writes here and in /tmp",
+    description: "servers on loopback; writes here and in a /tmp of its own",
     says: {
       network: { allowLocalBinding: true, allowLocalOutbound: true },
-      filesystem: { allowWrite: [".", temporary] },
+      filesystem: { allowWrite: ["."] },
     },
   },
 };

@@ -57,9 +57,10 @@ function claimDevicesAndProc(draft: Draft): void {
 
 function hideSockets(draft: Draft): void {
   const wish = byDefault("hide", "base", "default: sockets of services are not shown (network.allowUnixSockets)");
-  const { environment, home } = draft.facts;
+  const { environment, home, uid } = draft.facts;
   const runtime = environment["XDG_RUNTIME_DIR"];
-  const directories = [...defaults.socketDirectories, ...(isUsable(runtime, home) ? [runtime] : [])];
+  const ofUser = [...defaults.socketDirectoriesOf(uid), ...(isUsable(runtime, home) ? [runtime] : [])];
+  const directories = [...defaults.socketDirectories, ...ofUser];
   for (const path of directories) {
     const place = existing(draft, path);
     if (place?.entry?.type === "directory") claim(draft, place, wish);

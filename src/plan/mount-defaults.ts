@@ -74,6 +74,9 @@ export const socketDirectories = [
   "/mnt/wsl/docker-desktop/shared-sockets",
 ] as const;
 
+/** The same in a /tmp of the host that a policy shows: what is told to them runs outside of the sandbox. */
+export const socketDirectoriesOf = (uid: number) => [`/tmp/tmux-${uid}`, `/tmp/emacs${uid}`] as const;
+
 /** Without sockets, and programs miss them: NixOS's links into the store, removable media. */
 export const neededInRun = [
   "/run/current-system",

@@ -24,6 +24,9 @@ const used: Tree = {
   "/home/u/work/deep/down/here/tls.key": "secret",
   "/home/u/.aws/credentials": "secret",
   "/home/u/.ssh/id_ed25519": "secret",
+  "/home/u/.ssh/work": "secret",
+  "/home/u/.ssh/known_hosts": "",
+  "/tmp/tmux-1000/default": "socket",
   "/home/u/.config/gcloud/token": "secret",
   "/home/u/.config/fence/fence.json": "{}",
   "/home/u/.config/opencode/state": "",
@@ -41,15 +44,23 @@ test.for(templateNames)("%s can be planned in an empty home and in one that is u
   }
 });
 
+test.for(templateNames)("%s shows nothing of the host's /tmp, where sockets of tmux and others are", (template) => {
+  const look = seen(used, {}, { template });
+  expect(look("/tmp")).toMatchObject({ source: null, isWritable: true });
+  expect(look("/tmp/tmux-1000/default")).toBe(null);
+});
+
 describe("under the template code", () => {
   const look = seen(used, {}, { template: "code" });
 
-  test.for(["/home/u/.aws/credentials", "/home/u/.ssh/id_ed25519", "/home/u/.config/gcloud/token"])(
-    "%s cannot be read",
-    (path) => {
-      expect(look(path)?.source ?? null).toBe(null);
-    },
-  );
+  test.for([
+    "/home/u/.aws/credentials",
+    "/home/u/.ssh/id_ed25519",
+    "/home/u/.ssh/work",
+    "/home/u/.config/gcloud/token",
+  ])("%s cannot be read", (path) => {
+    expect(look(path)?.source ?? null).toBe(null);
+  });
 
   test.for([
     "/home/u/work/.env",
@@ -58,6 +69,7 @@ describe("under the template code", () => {
     "/home/u/.config/fence/fence.json",
     "/home/u/.config/autostart/x.desktop",
     "/home/u/documents/letter",
+    "/home/u/.ssh/known_hosts",
   ])("%s can be read, and not written", (path) => {
     expect(look(path)).toMatchObject({ source: path, isWritable: false });
   });

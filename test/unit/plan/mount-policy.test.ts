@@ -396,6 +396,13 @@ describe("devices", () => {
   });
 });
 
+test("the host's /tmp is shown without the directories where tmux and emacs have their sockets", () => {
+  const tree = { "/tmp/tmux-1000/default": "socket", "/tmp/emacs1000/server": "socket", "/tmp/x": "" };
+  const { look } = planned(tree, { filesystem: { allowWrite: ["/tmp"] } });
+  expect(look("/tmp/x")).toMatchObject({ source: "/tmp/x", isWritable: true });
+  for (const name of ["tmux-1000/default", "emacs1000/server"]) expect(look(`/tmp/${name}`)).toBeNull();
+});
+
 describe("fence's own place", () => {
   test("is made on the host only where the host's /tmp is shown, and is named then", () => {
     expect(planned({}).plan.leftBehind).toEqual([]);
