@@ -34,6 +34,8 @@ async function makeBundle(identity: BuildIdentity, entry: string, outfile: strin
     platform: "node",
     target: "node26",
     format: "cjs",
+    // Neither part is a module that could import: a library of Node that is loaded on demand is required.
+    supported: { "dynamic-import": false },
     // jsonc-parser's "main" is UMD, which no bundler can follow.
     mainFields: ["module", "main"],
     minifySyntax: true,

@@ -7,7 +7,8 @@
  */
 import { FenceError } from "../base/errors.ts";
 import { integer } from "../base/option-values.ts";
-import { type Address, expectedAddress, parseAddress } from "../bridge/address.ts";
+import { expectedAddress, parseAddress } from "../bridge/address.ts";
+import { type ProxyTarget, parseProxyTarget } from "./proxy-target.ts";
 import type { PublishedPort } from "./request.ts";
 
 const defaultHost = "127.0.0.1";
@@ -46,10 +47,10 @@ const proxySchemes = { "http-proxy": ["http"], "socks-proxy": ["socks5", "socks5
 export type ProxyOption = keyof typeof proxySchemes;
 
 /** `tcp:HOST:PORT`, `unix:PATH`, or a URL as proxy variables have it. */
-export function parseProxy(value: string, option: ProxyOption): Address {
+export function parseProxy(value: string, option: ProxyOption): ProxyTarget {
   const where = `--${option}`;
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(value) ?? [];
-  if (scheme === undefined || rest === undefined) return parseAddress(value, where);
+  if (scheme === undefined || rest === undefined) return parseProxyTarget(value, where);
   const expected = `tcp:HOST:PORT, unix:PATH or ${proxySchemes[option][0]}://HOST:PORT`;
   if (rest.includes("@")) {
     throw expectedAddress(where, `${expected} without a user name`, value, {
@@ -58,5 +59,5 @@ export function parseProxy(value: string, option: ProxyOption): Address {
   }
   if (!proxySchemes[option].some((known) => known === scheme.toLowerCase()))
     throw expectedAddress(where, expected, value);
-  return parseAddress(`tcp:${rest.replace(/\/$/, "")}`, where);
+  return parseProxyTarget(`tcp:${rest.replace(/\/$/, "")}`, where);
 }

@@ -19,9 +19,9 @@ import {
   variableName,
 } from "../base/option-values.ts";
 import { quoted } from "../base/quote.ts";
-import type { Address } from "../bridge/address.ts";
 import type { PolicyOverrides } from "../config/overrides.ts";
 import { type ProxyOption, parseProxy, parsePublished } from "./addresses.ts";
+import type { ProxyTarget } from "./proxy-target.ts";
 import type {
   LaunchAction,
   LaunchEnvironment,
@@ -145,7 +145,7 @@ function published(given: GivenOptions): readonly PublishedPort[] {
   return ports;
 }
 
-function proxy(given: GivenOptions, option: ProxyOption): Address | null {
+function proxy(given: GivenOptions, option: ProxyOption): ProxyTarget | null {
   const value = given.once(option);
   return value === null ? null : parseProxy(value, option);
 }

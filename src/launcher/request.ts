@@ -5,8 +5,9 @@
  * Promises: nothing is optional; what the user left out has its default here.
  * Source:   docs/run.md
  */
-import type { Address } from "../bridge/address.ts";
+
 import type { PolicyOverrides } from "../config/overrides.ts";
+import type { ProxyTarget } from "./proxy-target.ts";
 
 /** What the command line of `fence run`, or of plain `fence`, says. */
 export type RunCommand =
@@ -25,8 +26,8 @@ export interface LaunchRequest {
   readonly directory: string | null;
   readonly publish: readonly PublishedPort[];
   /** Proxies that run already, instead of fence's own; null: not given. */
-  readonly httpProxy: Address | null;
-  readonly socksProxy: Address | null;
+  readonly httpProxy: ProxyTarget | null;
+  readonly socksProxy: ProxyTarget | null;
   /** false: --no-fast-path: the bootstrap sets the inside up itself, and bridges relay. */
   readonly fastPath: boolean;
   readonly verify: boolean;

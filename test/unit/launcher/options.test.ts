@@ -183,6 +183,7 @@ describe("proxies", () => {
     ["--http-proxy", "http://127.0.0.1:3128", tcp(3128)],
     ["--http-proxy", "HTTP://localhost:3128/", tcp(3128)],
     ["--socks-proxy", "socks5://127.0.0.1:1080", tcp(1080)],
+    ["--http-proxy", "http://proxy.example:3128", { kind: "name", name: "proxy.example", port: 3128 }],
   ])("%s %s", ([option, given, address]) => {
     expect(request(option, given, "x")).toMatchObject({
       [option === "--http-proxy" ? "httpProxy" : "socksProxy"]: address,
@@ -200,7 +201,7 @@ describe("proxies", () => {
       "http://127.0.0.1:1",
       /^--socks-proxy must be tcp:HOST:PORT, unix:PATH or socks5:\/\/HOST:PORT, got/,
     ],
-    ["--http-proxy", "http://proxy.example:80", /IPv4 address/],
+    ["--http-proxy", "http://proxy.example:http", /port/],
     ["--http-proxy", "http://127.0.0.1", /^--http-proxy must be/],
     ["--http-proxy", "http://127.0.0.1:80/x", /port from 1 to 65535/],
   ])("%s %s is refused", ([option, given, says]) => {
