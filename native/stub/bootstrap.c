@@ -14,6 +14,7 @@
 
 #define STEP "bootstrap"
 #define EXEC_STEP "exec"
+#define KEEPER_MILLISECONDS 2000
 
 /* What comes with MESSAGE_VERIFY. */
 static union {
@@ -21,45 +22,88 @@ static union {
 	char bytes[ATTEMPTS_MAX_BYTES];
 } attempts;
 
-/* Waits for the set-up's next word. Returns 0, or -1 when the set-up process has ended. */
-static int hear(int socket, struct delivery *delivery)
+/*
+ * Without the program. Where this process is PID 1 its end ends all others: the keeper first removes what has been made,
+ * and the launcher. A reaper waits for them by itself.
+ */
+_Noreturn static void end(const struct own *own, int status)
 {
-	long result = channel_receive(socket, delivery, &attempts, sizeof(attempts));
+	struct sys_poll life = { .fd = own->life, .events = POLLIN };
+	struct message message = { .kind = MESSAGE_EXIT };
+
+	(void)sys_close(own->setup); /* nobody is to wait for this process */
+	if (own->face == SET_UP_BOOTSTRAP)
+		(void)channel_offer(own->life, &message); /* if it is gone, there is nothing to wait for */
+	while (own->life != NO_DESCRIPTOR && sys_poll(&life, 1, KEEPER_MILLISECONDS) == -EINTR)
+		continue;
+	sys_exit(status);
+}
+
+_Noreturn static void end_with(const struct own *own, const struct failure *failure)
+{
+	fail_print(failure);
+	end(own, EXIT_FENCE_FAILED);
+}
+
+_Noreturn static void end_call(const struct own *own, const char *message, const char *syscall, long result)
+{
+	const struct failure failure = {
+		.message = message,
+		.syscall = syscall,
+		.error = (int)-result,
+		.step = STEP,
+		.code = "FENCE_STUB",
+	};
+
+	end_with(own, &failure);
+}
+
+_Noreturn static void end_of_set_up(const struct own *own, const char *message)
+{
+	const struct failure failure = set_up_failure(message);
+
+	end_with(own, &failure);
+}
+
+/* Waits for the set-up's next word. Returns 0, or -1 when the set-up process has ended. */
+static int hear(const struct own *own, struct delivery *delivery)
+{
+	long result = channel_receive(own->setup, delivery, &attempts, sizeof(attempts));
 
 	if (result == -EPIPE)
 		return -1;
 	if (result == -EPROTO)
-		set_up_die("bad message from the set-up process");
+		end_of_set_up(own, "bad message from the set-up process");
 	if (result < 0)
-		die_call(STEP, "cannot hear the set-up process", "recvmsg", result);
+		end_call(own, "cannot hear the set-up process", "recvmsg", result);
 	return 0;
 }
 
 /* @result is of an answer that the set-up waits for: it must not wait for ever. */
-static void end_unless_heard(long result)
+static void end_unless_heard(const struct own *own, long result)
 {
 	if (result < 0 && result != -EPIPE && result != -ECONNRESET) /* if it is gone, the next receive tells */
-		die_call(STEP, "cannot answer the set-up process", "sendmsg", result);
+		end_call(own, "cannot answer the set-up process", "sendmsg", result);
 }
 
-static void answer_with(int socket, struct message *taken, int descriptor)
+static void answer_with(const struct own *own, struct message *taken, int descriptor)
 {
-	long result = channel_send(socket, taken, descriptor);
+	long result = channel_send(own->setup, taken, descriptor);
 
 	if (result < 0 && descriptor != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
 		taken->error = (uint32_t)-result;
 		taken->value = TAKEN_SENDMSG;
-		result = channel_send(socket, taken, NO_DESCRIPTOR);
+		result = channel_send(own->setup, taken, NO_DESCRIPTOR);
 	}
-	end_unless_heard(result);
+	end_unless_heard(own, result);
 }
 
 /* Answers with the descriptor, or with the error that came instead of it. */
-static void answer(int socket, int descriptor, long error, enum taken_call call)
+static void answer(const struct own *own, int descriptor, long error, enum taken_call call)
 {
 	struct message taken = { .kind = MESSAGE_TAKEN, .error = (uint32_t)-error, .value = call };
 
-	answer_with(socket, &taken, descriptor);
+	answer_with(own, &taken, descriptor);
 }
 
 /* Gives a descriptor of the caller's that is meant for fence to the set-up; the program does not inherit it. */
@@ -68,10 +112,10 @@ static void give_descriptor(const struct own *own, uint32_t descriptor)
 	int given = (int)descriptor;
 
 	if (given < 0 || given == own->setup || given == own->life || sys_fcntl(given, F_GETFD, 0) < 0) {
-		answer(own->setup, NO_DESCRIPTOR, -EBADF, TAKEN_FCNTL);
+		answer(own, NO_DESCRIPTOR, -EBADF, TAKEN_FCNTL);
 		return;
 	}
-	answer(own->setup, given, 0, TAKEN_FCNTL);
+	answer(own, given, 0, TAKEN_FCNTL);
 	(void)sys_close(given); /* the set-up has its own copy */
 }
 
@@ -86,7 +130,7 @@ static void take_given(const struct own *own, int given)
 		.index = (uint32_t)given,
 	};
 
-	answer_with(own->setup, &taken, NO_DESCRIPTOR);
+	answer_with(own, &taken, NO_DESCRIPTOR);
 }
 
 static int is_open_descriptor(const struct own *own, int descriptor)
@@ -134,13 +178,13 @@ static void refer(struct own *own, const struct message *message)
 		result = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
 	}
 	taken.error = result < 0 ? (uint32_t)-result : 0;
-	answer_with(own->setup, &taken, result < 0 ? NO_DESCRIPTOR : (int)result);
+	answer_with(own, &taken, result < 0 ? NO_DESCRIPTOR : (int)result);
 	if (result >= 0)
 		(void)sys_close((int)result); /* the set-up has its own copy */
 }
 
 /* Tells the set-up which step failed and exits as it says; speaks for itself when the set-up is gone. */
-_Noreturn static void fail(int socket, const struct plan_failure *failed)
+_Noreturn static void fail(const struct own *own, const struct plan_failure *failed)
 {
 	const struct failure failure = {
 		.message = failed->path != NULL ? "a step of the exec plan failed on" : "a step of the exec plan failed",
@@ -158,13 +202,13 @@ _Noreturn static void fail(int socket, const struct plan_failure *failed)
 	};
 	struct delivery delivery;
 
-	if (channel_send(socket, &message, NO_DESCRIPTOR) >= 0 && hear(socket, &delivery) == 0 &&
+	if (channel_send(own->setup, &message, NO_DESCRIPTOR) >= 0 && hear(own, &delivery) == 0 &&
 	    delivery.message.kind == MESSAGE_EXIT)
-		sys_exit((int)delivery.message.value);
-	fail_print(&failure);
+		end(own, (int)delivery.message.value);
 	if (failed->step != PLAN_EXEC && failed->step != PLAN_EXEC_ORIGINAL)
-		sys_exit(EXIT_FENCE_FAILED);
-	sys_exit(failed->error == ENOENT || failed->error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
+		end_with(own, &failure);
+	fail_print(&failure);
+	end(own, failed->error == ENOENT || failed->error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
 }
 
 /*
@@ -201,14 +245,14 @@ static const void *take_plan(const struct own *own, const struct delivery *deliv
 
 	if (sys_failed(plan)) {
 		failed.error = (uint32_t)-plan;
-		fail(own->setup, &failed);
+		fail(own, &failed);
 	}
 	wrong = exec_plan_check((const void *)plan, size, own->start->argc, pack_index()->build_id, counts,
 				&failed.index);
 	if (wrong != NULL) {
 		failed.error = EINVAL;
 		failed.path = wrong;
-		fail(own->setup, &failed);
+		fail(own, &failed);
 	}
 	return (const void *)plan;
 }
@@ -219,7 +263,7 @@ _Noreturn static void run_plan(const struct own *own, const struct delivery *del
 	const void *plan = take_plan(own, delivery, &counts);
 	struct plan_failure failed = last_steps(plan, &counts, delivery->descriptors[1], own->start, UP_TO_EXEC);
 
-	fail(own->setup, &failed);
+	fail(own, &failed);
 }
 
 /* In the throw-away child: all of the plan but the program, then the attempts. */
@@ -249,7 +293,7 @@ static void verify(const struct own *own, const struct delivery *delivery)
 	int status = 0;
 
 	if (!attempts_check(&attempts, delivery->payload_length))
-		set_up_die("bad attempts from the set-up process");
+		end_of_set_up(own, "bad attempts from the set-up process");
 	child = sys_fork_silent();
 	if (child == 0)
 		rehearse(own, delivery, plan, &counts);
@@ -263,7 +307,7 @@ static void verify(const struct own *own, const struct delivery *delivery)
 		if (delivery->descriptors[i] != NO_DESCRIPTOR)
 			(void)sys_close(delivery->descriptors[i]); /* both come again with the plan to be carried out */
 	}
-	end_unless_heard(channel_send(own->setup, &verified, NO_DESCRIPTOR));
+	end_unless_heard(own, channel_send(own->setup, &verified, NO_DESCRIPTOR));
 }
 
 _Noreturn void bootstrap(const struct start *start, int file, enum set_up_face face)
@@ -271,7 +315,7 @@ _Noreturn void bootstrap(const struct start *start, int file, enum set_up_face f
 	struct own own = set_up_start(start, file, face);
 	struct delivery delivery;
 
-	while (hear(own.setup, &delivery) == 0) {
+	while (hear(&own, &delivery) == 0) {
 		switch (delivery.message.kind) {
 		case MESSAGE_TAKE:
 			give_descriptor(&own, delivery.message.value);
@@ -288,10 +332,12 @@ _Noreturn void bootstrap(const struct start *start, int file, enum set_up_face f
 		case MESSAGE_EXEC_PLAN:
 			run_plan(&own, &delivery); /* does not return */
 		case MESSAGE_EXIT:
-			sys_exit((int)delivery.message.value);
+			end(&own, (int)delivery.message.value);
 		default:
-			set_up_die("unknown message from the set-up process");
+			end_of_set_up(&own, "unknown message from the set-up process");
 		}
 	}
-	set_up_die("the set-up process ended before it was ready");
+	if (own.face == SET_UP_LAUNCHER && own.life == NO_DESCRIPTOR)
+		sys_exit(EXIT_FENCE_FAILED); /* the front is told as well, and says it */
+	end_of_set_up(&own, "the set-up process ended before it was ready");
 }

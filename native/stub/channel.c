@@ -19,7 +19,7 @@ long channel_pair(int sockets[2])
 	return 0;
 }
 
-long channel_send(int socket, struct message *message, int descriptor)
+static long send_with(int socket, struct message *message, int descriptor, int flags)
 {
 	struct sys_control control = {
 		.length = offsetof(struct sys_control, descriptors) + sizeof(int),
@@ -37,9 +37,19 @@ long channel_send(int socket, struct message *message, int descriptor)
 		packet.control_length = sizeof(control);
 	}
 	do {
-		result = sys_sendmsg(socket, &packet);
+		result = sys_sendmsg(socket, &packet, flags);
 	} while (result == -EINTR);
 	return result < 0 ? result : 0;
+}
+
+long channel_send(int socket, struct message *message, int descriptor)
+{
+	return send_with(socket, message, descriptor, 0);
+}
+
+long channel_offer(int socket, struct message *message)
+{
+	return send_with(socket, message, NO_DESCRIPTOR, MSG_DONTWAIT);
 }
 
 long channel_receive(int socket, struct delivery *delivery, void *payload, size_t size)

@@ -27,6 +27,9 @@ long channel_pair(int sockets[2]);
 /* Sends the message with a descriptor, or NO_DESCRIPTOR. Returns 0 or -errno. */
 long channel_send(int socket, struct message *message, int descriptor);
 
+/* Sends the message if that is possible at once. Returns 0 or -errno: -EAGAIN when the other end does not listen. */
+long channel_offer(int socket, struct message *message);
+
 /*
  * Waits for a message with at most @size bytes of payload. Returns 0, or -errno: -EPIPE when the other end is closed,
  * -EPROTO for what is no message, -EMFILE when there was no room for its descriptors.

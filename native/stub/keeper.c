@@ -17,6 +17,7 @@
 #define QUIET_MILLISECONDS 10000     /* before daemons are taken to be done with the bridges */
 #define LOOK_MILLISECONDS 200	     /* nothing tells when the last other process of a PID namespace ends */
 #define DRAIN_MILLISECONDS 60000
+#define ALWAYS_POLLED 3 /* before the listeners */
 
 enum phase {
 	PHASE_SETTING_UP,
@@ -103,6 +104,19 @@ static void start_bridges(struct keeper *keeper)
 	tell(keeper);
 }
 
+/* P0 has become the program, which closes its end; or it says that it never will. */
+static void on_start(struct keeper *keeper)
+{
+	struct delivery delivery;
+
+	if (channel_receive(keeper->own.life, &delivery, NULL, 0) >= 0) {
+		kept_remove_files(&keeper->kept);
+		sys_exit(0);
+	}
+	(void)sys_close(keeper->own.life); /* nothing was ever written to it here */
+	keeper->own.life = NO_DESCRIPTOR;
+}
+
 /* The bridge process has closed its end: it has ended, or is about to. */
 static void on_bridges_ended(struct keeper *keeper)
 {
@@ -176,11 +190,11 @@ static void on_time(struct keeper *keeper)
 
 _Noreturn static void serve(struct keeper *keeper)
 {
-	struct sys_poll polls[2 + MAX_LISTENERS];
+	struct sys_poll polls[ALWAYS_POLLED + MAX_LISTENERS];
 
 	for (;;) {
 		int looks = keeper->bridges == 0 && pause_after_crash(keeper) == 0;
-		size_t count = 2;
+		size_t count = ALWAYS_POLLED;
 		long happened;
 
 		polls[0] = (struct sys_poll){ .fd = NO_DESCRIPTOR, .events = POLLIN };
@@ -190,10 +204,14 @@ _Noreturn static void serve(struct keeper *keeper)
 			polls[0].fd = keeper->own.program;
 		polls[1] = (struct sys_poll){ .fd = keeper->bridges == 0 ? NO_DESCRIPTOR : keeper->control,
 					      .events = POLLIN };
+		polls[2] = (struct sys_poll){ .fd = keeper->kept.has_reaper ? NO_DESCRIPTOR : keeper->own.life,
+					      .events = POLLIN };
 		for (uint32_t i = 0; looks && i < keeper->kept.parts.listener_count; i++)
 			polls[count++] = (struct sys_poll){ .fd = keeper->kept.parts.listeners[i], .events = POLLIN };
 		happened = sys_poll(polls, count, patience(keeper));
 
+		if (happened > 0 && polls[2].happened != 0)
+			on_start(keeper);
 		if (happened > 0 && polls[0].happened != 0) {
 			enter(keeper, keeper->kept.has_reaper ? PHASE_DRAINING : PHASE_PROGRAM_ENDED);
 			tell(keeper);
@@ -202,7 +220,7 @@ _Noreturn static void serve(struct keeper *keeper)
 			on_bridges_ended(keeper);
 			continue;
 		}
-		for (size_t i = 2; happened > 0 && i < count; i++) {
+		for (size_t i = ALWAYS_POLLED; happened > 0 && i < count; i++) {
 			if (polls[i].happened != 0) {
 				start_bridges(keeper);
 				break;

@@ -18,7 +18,7 @@
 struct keeper_inheritance {
 	int executable;
 	int setup;	 /* to the set-up Node */
-	int life;	 /* to P0, which holds the other end only if it stays as the reaper */
+	int life;	 /* to P0, which holds the other end until it is the program; as the reaper until that has ended */
 	int program;	 /* pidfd of P0 */
 	long program_id; /* PID of P0 */
 };

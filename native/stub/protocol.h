@@ -29,7 +29,10 @@ enum message_kind {
 				index = 1 of wait4(2) */
 	MESSAGE_GIVE = 10,     /* to P0: a descriptor that the program is to inherit; the answer TAKEN has its number as index */
 
-	/* From the set-up to the keeper, which answers only READY. EXIT: there is nothing to keep, nor to remove. */
+	/*
+	 * From the set-up to the keeper, which answers only READY. EXIT: there is nothing to keep, nor to remove; of P0: it does
+	 * not become the program.
+	 */
 	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket */
 	MESSAGE_SOCKET_FILE = 17, /* value: which place, from 0: the listener is made, its file is to be removed at the end */
 	MESSAGE_MAY_CONNECT = 18, /* payload: the path of a Unix target that the bridge process must be allowed to use */

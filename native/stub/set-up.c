@@ -22,17 +22,15 @@ struct ends {
 	int keeper[2]; /* the keeper, the set-up */
 };
 
-_Noreturn void set_up_die(const char *message)
+struct failure set_up_failure(const char *message)
 {
-	const struct failure failure = {
+	return (struct failure){
 		.message = message,
 		.step = STEP,
 		.hint = "the program was not started; if no message stands above, the set-up was killed, had too little "
 			"memory or stack (ulimit -v, -d, -s), or could start no thread (ulimit -u, pids limit)",
 		.code = "FENCE_EXEC_PLAN",
 	};
-
-	die(&failure);
 }
 
 /* @result is of clone(2), for whatever process. */
@@ -111,8 +109,11 @@ static void await_detached(long child)
 	} while (result == -EINTR);
 	if (result < 0)
 		die_call(STEP, "cannot wait for the set-up process", "wait4", result);
-	if ((status & 0x7f) != 0) /* ended by a signal, wait(2) */
-		set_up_die("the set-up process was killed before it was ready");
+	if ((status & 0x7f) != 0) { /* ended by a signal, wait(2) */
+		const struct failure failure = set_up_failure("the set-up process was killed before it was ready");
+
+		die(&failure);
+	}
 	if (status != 0)
 		die_clone(-(long)(status >> 8));
 }
@@ -181,5 +182,5 @@ struct own set_up_start(const struct start *start, int file, enum set_up_face fa
 	if (ends.environment != NO_DESCRIPTOR)
 		(void)sys_close(ends.environment);
 	await_detached(result);
-	return (struct own){ .start = start, .setup = ends.setup[0], .life = ends.life[0] };
+	return (struct own){ .start = start, .face = face, .setup = ends.setup[0], .life = ends.life[0] };
 }

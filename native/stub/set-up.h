@@ -9,6 +9,7 @@
 #ifndef FENCE_STUB_SET_UP_H
 #define FENCE_STUB_SET_UP_H
 
+#include "fail.h"
 #include "start.h"
 
 /* What the Node is for. */
@@ -20,6 +21,7 @@ enum set_up_face {
 /* What this process holds until it becomes the program. */
 struct own {
 	const struct start *start;
+	enum set_up_face face;
 	int setup; /* to the Node */
 	int life;  /* to whoever outlives the program's start: the keeper, or the launcher */
 };
@@ -27,6 +29,7 @@ struct own {
 /* @file is the executable. Ends this process when it fails. */
 struct own set_up_start(const struct start *start, int file, enum set_up_face face);
 
-_Noreturn void set_up_die(const char *message);
+/* What is told when the set-up cannot go on. */
+struct failure set_up_failure(const char *message);
 
 #endif

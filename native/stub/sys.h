@@ -41,6 +41,7 @@
 #define SOCK_CLOEXEC O_CLOEXEC
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
+#define MSG_DONTWAIT 0x40
 #define MSG_NOSIGNAL 0x4000
 #define MSG_CMSG_CLOEXEC 0x40000000
 #define MSG_CTRUNC 0x8
@@ -185,9 +186,9 @@ static inline long sys_socketpair(int type, int sockets[2])
 	return SYSCALL(__NR_socketpair, AF_UNIX, type, 0, sockets);
 }
 
-static inline long sys_sendmsg(int socket, const struct sys_message *message)
+static inline long sys_sendmsg(int socket, const struct sys_message *message, int flags)
 {
-	return SYSCALL(__NR_sendmsg, socket, message, MSG_NOSIGNAL);
+	return SYSCALL(__NR_sendmsg, socket, message, MSG_NOSIGNAL | flags);
 }
 
 /* No more will be sent. */

@@ -68,7 +68,7 @@ static void send_random(int socket)
 		packet.control = &control;
 		packet.control_length = (control.length + 7) & ~7UL;
 	}
-	(void)sys_sendmsg(socket, &packet); /* the driver reads what could be sent */
+	(void)sys_sendmsg(socket, &packet, 0); /* the driver reads what could be sent */
 }
 
 static unsigned long round_of_messages(void)
