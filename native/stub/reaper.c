@@ -43,6 +43,7 @@ struct reaper {
 	long asked_at;			      /* front: when somebody last asked it to end */
 	int ends_alone;			      /* front: the sandbox ends all of itself when it loses us */
 	int adopts;			      /* inside: this process is no PID 1, but gets orphans as one does */
+	int exits_with;			      /* front: when the launcher does not see the sandbox's end */
 	int has_status;			      /* front: the program has ended, with this */
 	int status;
 };
@@ -57,8 +58,14 @@ static void tell(const struct reaper *reaper, enum message_kind kind, int value)
 {
 	struct message message = { .kind = kind, .value = (uint32_t)value };
 
-	/* Whoever is gone needs no telling; its end is seen elsewhere. */
-	(void)channel_send(reaper->ends.control, &message, NO_DESCRIPTOR);
+	/*
+	 * Whoever is gone needs no telling; its end is seen elsewhere. Whoever does not listen, having been stopped, is waited
+	 * for with the end alone: this process has its program to look after, and each might wait for the other.
+	 */
+	if (kind == MESSAGE_ENDED)
+		(void)channel_send(reaper->ends.control, &message, NO_DESCRIPTOR);
+	else
+		(void)channel_offer(reaper->ends.control, &message);
 }
 
 /* Lets the signal have its default effect on this process. Returns when it has none, or when it was continued. */
@@ -116,9 +123,35 @@ static void end_sandbox(struct reaper *reaper)
 }
 
 /*
- * The front's part: until the sandbox has its program a wish to end ends it at once. Afterwards it is the program's to
- * answer, and who asks again is not to wait for it.
+ * The front as long as the sandbox has no program: a wish to end ends it at once, a wish to stop stops this process, so
+ * that the shell takes the terminal back. What becomes bubblewrap may have stopped as well.
  */
+static void answer_for_sandbox(struct reaper *reaper, int signal)
+{
+	if ((reaper->ignored & BIT(signal)) != 0)
+		return;
+	switch (signal) {
+	case SIGHUP:
+	case SIGINT:
+	case SIGQUIT:
+	case SIGTERM:
+		reaper->ended_by = signal;
+		send_program(reaper, SIGKILL); /* the program has not run yet: nothing is left behind */
+		break;
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+		take_signal(signal);
+		break;
+	case SIGCONT:
+		send_program(reaper, SIGCONT);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The front's part: it is the program's to answer, and who asks it to end again is not to wait for it. */
 static void pass_to_sandbox(struct reaper *reaper, const struct sys_signal *signal)
 {
 	int number = (int)signal->number;
@@ -126,10 +159,7 @@ static void pass_to_sandbox(struct reaper *reaper, const struct sys_signal *sign
 	long now = sys_now();
 
 	if (!reaper->has_started) {
-		if (!asks_to_end(signal->number) || (reaper->ignored & BIT(number)) != 0)
-			return;
-		reaper->ended_by = number;
-		send_program(reaper, SIGKILL); /* the program has not run yet: nothing is left behind */
+		answer_for_sandbox(reaper, number);
 		return;
 	}
 	if (was_there)
@@ -172,10 +202,17 @@ static int forward_signals(struct reaper *reaper)
 	while (sys_read(reaper->signals, &signal, sizeof(signal)) == sizeof(signal)) {
 		if (signal.number == SIGCHLD || signal.number > LAST_SIGNAL)
 			continue;
-		ends |= asks_to_end(signal.number);
+		ends |= asks_to_end(signal.number) && (reaper->ignored & BIT(signal.number)) == 0;
 		pass_on(reaper, &signal);
 	}
 	return ends;
+}
+
+static int has_ended(int pidfd)
+{
+	struct sys_poll poll = { .fd = pidfd, .events = POLLIN };
+
+	return sys_poll(&poll, 1, 0) == 1;
 }
 
 /* What the sandbox tells the front. */
@@ -187,10 +224,13 @@ static void on_sandbox(struct reaper *reaper, const struct message *message)
 		reaper->ends_alone = message->value != 0;
 		break;
 	case MESSAGE_STOPPED:
-		if (message->value >= 1 && message->value <= LAST_SIGNAL)
-			take_signal((int)message->value); /* the shell that waits for this process sees the stop */
+		/* The shell that waits for this process sees the stop; nobody would continue it after the end. */
+		if (message->value >= 1 && message->value <= LAST_SIGNAL && !has_ended(reaper->program_pidfd))
+			take_signal((int)message->value);
 		break;
 	case MESSAGE_ENDED:
+		if (SIGNAL_OF(message->value) > LAST_SIGNAL)
+			break;
 		reaper->has_status = 1;
 		reaper->status = (int)message->value;
 		break;
@@ -253,18 +293,11 @@ static long reap(const struct reaper *reaper, int *status)
 	return ended ? 1 : pid;
 }
 
-static int has_ended(int pidfd)
-{
-	struct sys_poll poll = { .fd = pidfd, .events = POLLIN };
-
-	return sys_poll(&poll, 1, 0) == 1;
-}
-
 /*
  * The launcher that ends before its sandbox has crashed, or was killed: nothing serves the sandbox. That is said first: as
  * long as the program has standard error, too, whoever reads it has not seen its end.
  */
-static void end_without_launcher(struct reaper *reaper)
+static void tell_of_launcher(const struct reaper *reaper)
 {
 	const struct failure failure = {
 		.message = "the launcher has ended before its sandbox, which ends with it",
@@ -273,9 +306,20 @@ static void end_without_launcher(struct reaper *reaper)
 		.code = "FENCE_LAUNCH",
 	};
 
-	reaper->ends.life = NO_DESCRIPTOR;
 	standard_error_restore(reaper->standard_error);
 	fail_print(&failure);
+}
+
+/* A word of the launcher's before the sandbox has ended, or its end. */
+static void hear_launcher(struct reaper *reaper)
+{
+	struct delivery delivery;
+
+	if (channel_receive(reaper->ends.life, &delivery, NULL, 0) < 0 || delivery.message.kind != MESSAGE_EXIT)
+		tell_of_launcher(reaper);
+	else
+		reaper->exits_with = (int)delivery.message.value; /* it has failed, and said why */
+	reaper->ends.life = NO_DESCRIPTOR;
 	end_sandbox(reaper);
 }
 
@@ -298,7 +342,7 @@ static void await_event(struct reaper *reaper, long patience)
 	if (polls[1].happened != 0)
 		hear_control(reaper);
 	if (polls[2].happened != 0)
-		end_without_launcher(reaper);
+		hear_launcher(reaper);
 	(void)forward_signals(reaper);
 }
 
@@ -470,6 +514,7 @@ _Noreturn static void end_front(struct reaper *reaper, int status)
 {
 	struct sys_poll said = { .fd = reaper->ends.control, .events = POLLIN };
 	struct message message = { .kind = 0 };
+	int is_explained;
 
 	while (reaper->ends.control != NO_DESCRIPTOR && sys_poll(&said, 1, 0) > 0) /* what it said last */
 		hear_control(reaper);
@@ -477,12 +522,15 @@ _Noreturn static void end_front(struct reaper *reaper, int status)
 	message.index = (uint32_t)reaper->has_status;
 	message.value = (uint32_t)(reaper->has_status ? reaper->status : status);
 	if (reaper->ends.life == NO_DESCRIPTOR)
-		sys_exit(EXIT_FENCE_FAILED); /* end_without_launcher() has said why */
+		sys_exit(reaper->exits_with);
 	if (reaper->ended_by != 0)
 		message.value = (uint32_t)reaper->ended_by, message.index = 1;
 	status = (int)message.value;
+	is_explained = message.index != 0 || reaper->has_started;
 	if (await_drain(reaper, &message) == MESSAGE_EXIT)
 		sys_exit((int)message.value);
+	if (!is_explained) /* bubblewrap's status is not for the caller */
+		sys_exit(EXIT_FENCE_FAILED);
 	end_as(status);
 }
 
@@ -534,6 +582,7 @@ long reaper_fork(const struct start *start, const struct reaper_ends *ends)
 		.ends = *ends,
 		.program_pidfd = NO_DESCRIPTOR,
 		.standard_error = NO_DESCRIPTOR,
+		.exits_with = EXIT_FENCE_FAILED,
 	};
 	const struct sys_action by_default = { .handler = 0 };
 	struct inherited inherited = { .blocked = 0 };

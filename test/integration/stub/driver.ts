@@ -17,6 +17,7 @@ const renamed = ["memcpy", "memset", "memcmp"].map((name) => `-D${name}=stub_${n
 const partsOf = {
   "keeper-driver": ["channel", "descriptor", "text", "fail"],
   "attempts-driver": [],
+  "reaper-driver": ["arguments", "channel", "descriptor", "fail", "standard-error", "text"],
   "units-driver": ["arguments", "channel", "descriptor", "fail", "proc-list", "text"],
 } as const;
 
@@ -27,6 +28,8 @@ export interface Driver {
   run(args: readonly string[], input?: Uint8Array): string;
   /** The same, with what is on standard error, which is no error here. */
   messages(args: readonly string[]): string;
+  /** Both. */
+  outputs(args: readonly string[]): { readonly stdout: string; readonly stderr: string };
 }
 
 /** Compiles into the folder, which the caller removes. */
@@ -46,6 +49,7 @@ export function compileDriver(name: DriverName, folder: string): Driver {
       return stdout;
     },
     messages: (args) => execute(executable, args).stderr,
+    outputs: (args) => execute(executable, args),
   };
 }
 

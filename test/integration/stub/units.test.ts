@@ -76,6 +76,42 @@ describe("the attempts of --verify", () => {
   });
 });
 
+describe("the reaper", () => {
+  const driver = compiled("reaper-driver");
+
+  test.for([
+    { name: "inside-once", end: "exit 3", what: "gives the program once what its group and the front got" },
+    { name: "inside-alone", end: "signal 9", what: "ends a program whose front has gone" },
+    { name: "inside-odd-messages", end: "exit 4", what: "does nothing for a message that no front sends" },
+    {
+      name: "front-started-and-term",
+      end: "exit 125",
+      what: "passes a signal on that came with the word of the start",
+    },
+    { name: "front-term-before", end: "signal 15", what: "ends a sandbox without a program when it is asked to" },
+    { name: "front-ignored-before", end: "signal 1", what: "but not by a signal that the caller ignores" },
+    { name: "front-stop-before", end: "signal 2", what: "stops and goes on while there is no program" },
+    { name: "front-asked-twice", end: "signal 9", what: "ends the sandbox when it is asked again, later" },
+    { name: "front-last-words", end: "exit 6", what: "hears all that was said before the end, but stops no more" },
+    { name: "front-odd-status", end: "exit 125", what: "takes no status that is none" },
+    { name: "front-mirrors-stop", end: "exit 125", what: "stops as the program has" },
+    { name: "front-full", end: "exit 125", what: "never waits for a sandbox that does not listen" },
+    { name: "front-launcher-answers-early", end: "exit 126", what: "ends as a launcher says that has failed" },
+    {
+      name: "front-ignored-hangup",
+      end: "exit 8",
+      what: "waits for its launcher in spite of a hang-up that is ignored",
+    },
+    { name: "front-hangup", end: "signal 9", what: "does not wait for it when the terminal hangs up" },
+  ])("$what", ({ name, end }) => {
+    const { stdout, stderr } = driver().outputs([name]);
+    expect(stdout).toBe(`${end}\n`);
+    if (end === "exit 125")
+      expect(stderr).toMatch(/^fence: the launcher has ended .*\n(.*\n)* {2}code: {2}FENCE_LAUNCH\n$/);
+    else expect(stderr).toBe("");
+  });
+});
+
 describe("the small parts", () => {
   const driver = compiled("units-driver");
 
