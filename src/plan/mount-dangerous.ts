@@ -31,6 +31,9 @@ export function claimDangerous(draft: Draft): void {
       // Elsewhere than in HOME and the working directory a file that is made anew is obeyed by nobody.
       if (usual.includes(place) || draft.view.entry(path) !== null) protect(draft, path, "filesystem");
     }
+    const repository = childOf(place, ".git");
+    // One that is made anew may name programs in its configuration, which the next git status there runs.
+    if (usual.includes(place) && draft.view.entry(repository) === null) protect(draft, repository, "filesystem");
     protectRepository(draft, place);
     protectNested(draft, place);
   }

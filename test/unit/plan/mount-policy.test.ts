@@ -253,6 +253,13 @@ describe("dangerous files", () => {
     );
   });
 
+  test("a repository that the program makes in the working directory is told of: git status would run what it names", () => {
+    const { plan, says } = planned({ [`${work}/x`]: "" }, writable);
+    expect(plan.unprotected).toContain(`${work}/.git`);
+    expect(says).toContain(".git");
+    expect(planned(repository, writable).plan.unprotected).not.toContain(`${work}/.git`);
+  });
+
   test("allowGitConfig lets git's configuration be written, and its hooks not", () => {
     const { look } = planned(repository, { filesystem: { allowWrite: [work], allowGitConfig: true } });
     expect(look(`${work}/.git/config`)).toMatchObject({ isWritable: true });
