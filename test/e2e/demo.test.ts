@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { readFileSync, symlinkSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { requires } from "../kit/requires.ts";
-import { run } from "../kit/sandbox.ts";
+import { folder, run } from "../kit/sandbox.ts";
+import { tool } from "../kit/workplace.ts";
 
 beforeEach(requires("bwrap", "busybox"));
 
@@ -23,4 +24,20 @@ test("the demo goes as promised and prints what the README says, in that order",
     expect(found, `the demo prints ${JSON.stringify(line)} there`).toBeGreaterThanOrEqual(at);
     at = found + 1;
   }
+});
+
+test("where there is no bubblewrap the demo shows --backend landlock, and says what it could not show", async () => {
+  const tools = folder();
+  for (const name of ["sh", "cat", "busybox"]) symlinkSync(tool(["which", name], "/").trim(), join(tools, name));
+  const outcome = await run(demo, { env: { HOME: "/nonexistent", PATH: tools } });
+  expect(outcome).toMatchObject({ status: 0, stderr: "" });
+  for (const said of [
+    "with --backend landlock only",
+    "fence run --backend landlock --allow-write .",
+    "id_ed25519: Permission denied",
+    "Not shown: a published port, which needs a network namespace.",
+    "Not shown: bubblewrap cannot make a sandbox here",
+    "As promised",
+  ])
+    expect(outcome.stdout).toContain(said);
 });
