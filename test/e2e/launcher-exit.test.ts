@@ -14,7 +14,7 @@ describe.for(users)("as %s", (user) => {
   beforeEach(requires("root", "unprivileged bwrap", "setpriv"));
 
   test("the program's exit status is fence's", async () => {
-    for (const status of [0, 1, 2, 42, 124, 125, 126, 127, 128, 130, 137, 255]) {
+    for (const status of [0, 1, 125, 126, 127, 130, 255]) {
       const outcome = await launched([probe, "exit", String(status)], { user });
       expect(outcome).toMatchObject({ status, stdout: "", stderr: "" });
       expect(outcome.reports.at(-1)).toMatchObject({ event: "ended", exit: status, signal: null });
@@ -22,7 +22,7 @@ describe.for(users)("as %s", (user) => {
   });
 
   test("the signal that ends the program ends fence", async () => {
-    for (const signal of [1, 2, 3, 6, 9, 11, 13, 14, 15, 10, 31, 34, 64]) {
+    for (const signal of [1, 2, 3, 6, 9, 11, 15, 10, 34, 64]) {
       const direct = await launched([probe, "raise", String(signal)], { user, arranged: noCore, through: "nothing" });
       expect(direct.signal).not.toBe(null);
       const outcome = await launched([probe, "raise", String(signal)], { user, arranged: noCore });

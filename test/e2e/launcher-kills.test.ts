@@ -83,7 +83,7 @@ describe("a SIGKILL at any time leaves nothing behind:", () => {
     const before = mounts();
     const user = victims.indexOf(victim) % 2 === 0 ? "root" : "nobody";
     const runtime = runtimeFolder(user);
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 8; round++) {
       const options = ["-p", "0:8080", ...(round % 4 === 3 ? ["--verify"] : [])];
       const program = ["sh", "-c", "read line; exit 0"];
       const sandbox = launch(program, { user, options, input: "held", env: { XDG_RUNTIME_DIR: runtime } });
@@ -107,7 +107,7 @@ describe("a SIGKILL at any time leaves nothing behind:", () => {
   // The program ends with 7: a status of 0 would be somebody else's.
   test("and the exit status is never 0 unless the program's was", { timeout: 120_000 }, async () => {
     const random = generator(9);
-    for (let round = 0; round < 15; round++) {
+    for (let round = 0; round < 10; round++) {
       const sandbox = launch(["sh", "-c", "exit 7"]);
       await sandbox.front;
       await delay(random() * 150);

@@ -248,6 +248,7 @@ describe("an interactive shell in the sandbox", () => {
       await answered(terminal);
       terminal.type(key.suspend);
       await terminal.until("Stopped");
+      await terminal.until("$ ");
       terminal.type("bg; kill %1; wait %1; exit 3\n");
       return terminal.ended;
     }, 3);
