@@ -242,6 +242,7 @@ describe("an interactive shell in the sandbox", () => {
       await terminal.until("\n");
       terminal.type("hello\n");
       await terminal.until("\ngot hello 0");
+      await terminal.until("$ ");
       // The outer shell's own job control still works.
       terminal.type(`sh -c '${reader}'\n`);
       await terminal.until("\nready");
