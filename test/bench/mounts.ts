@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
-import { interleaved, outcomes, printTable, type Table } from "./measure.ts";
+import { figure, interleaved, outcomes, printTable, type Table } from "./measure.ts";
 
 const child = fileURLToPath(new URL("plan-once.ts", import.meta.url));
 const sizes = [200, 200_000];
@@ -47,7 +47,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const table = await measureMountPlanning(folder, Number(process.argv[2] ?? 15));
     printTable(table);
     for (const { goal, measured, isMet } of outcomes(table))
-      console.log(`${isMet ? "met" : "MISSED"} ${measured}: ${goal}`);
+      console.log(`${isMet ? "met" : "MISSED"} ${figure(measured)}: ${goal}`);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -36,8 +36,9 @@ describe.for(users)("an interactive shell as %s", (user) => {
 
   test("interrupts, stops, continues and ends its jobs", async () => {
     const { terminal } = await interactive();
-    terminal.type("cat\r");
-    await terminal.until("cat");
+    // What is typed before the job runs is the line editor's.
+    terminal.type("sh -c 'echo runs; exec cat'\r");
+    await terminal.until("\r\nruns\r\n");
     terminal.type("line\r");
     await terminal.until("line\r\nline\r\n");
     terminal.type(key.suspend);
@@ -45,7 +46,7 @@ describe.for(users)("an interactive shell as %s", (user) => {
     await terminal.until("$ ");
     terminal.type("jobs; fg\r");
     await terminal.until("Stopped");
-    await terminal.until("cat\r\n");
+    await terminal.until("exec cat'\r\n");
     terminal.type("again\r");
     await terminal.until("again\r\nagain\r\n");
     terminal.type(key.interrupt);
