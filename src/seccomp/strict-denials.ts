@@ -25,6 +25,9 @@ const namespaces = {
 /** In clone(2) this bit belongs to the signal that the child ends with. */
 const timeNamespace = { CLONE_NEWTIME: 0x80 };
 
+/** Files that are made with it lose it as soon as they are written to, inode(7). Set-group-ID is common on directories. */
+const setUserId = { S_ISUID: 0o4000 };
+
 const internet = { AF_INET: 2, AF_INET6: 10 };
 const families = { AF_UNIX: 1, ...internet, AF_NETLINK: 16 };
 const types = withSocketFlags({ SOCK_STREAM: 1, SOCK_DGRAM: 2 });
@@ -124,6 +127,20 @@ export const strictDenials: readonly Denial[] = [
     because: "watches the files of others; inotify is as good",
   },
   { syscalls: ["chroot"], when: always, errno: "EPERM", because: "is no protection, and for its root a way out" },
+  {
+    syscalls: ["chmod", "fchmod"],
+    when: { kind: "argument-has", argument: 1, values: setUserId },
+    errno: "EPERM",
+    because:
+      "leaves files in shared directories that give whoever starts them this user's rights, outside of the sandbox",
+  },
+  {
+    syscalls: ["fchmodat", "fchmodat2"],
+    when: { kind: "argument-has", argument: 2, values: setUserId },
+    errno: "EPERM",
+    because:
+      "leaves files in shared directories that give whoever starts them this user's rights, outside of the sandbox",
+  },
   { syscalls: ["quotactl", "quotactl_fd"], when: always, errno: "EPERM", because: "changes the host's set-up" },
   {
     syscalls: ["modify_ldt"],

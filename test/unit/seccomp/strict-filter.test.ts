@@ -26,6 +26,7 @@ const enosyses: readonly SyscallName[] = ["clone3", "vmsplice"];
 const namespaces = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
 const timeNamespace = 0x80;
 const requests = [0x5423, 0x541d];
+const setUserId = 0o4000;
 const flags = [0, 0x800, 0x8_0000, 0x8_0800];
 
 function socketAnswer(family: number, type: number, protocol: number): number | undefined {
@@ -41,11 +42,13 @@ function expectedAnswer({ architecture, abi }: Machine, call: SystemCall): numbe
   if (byDefault !== allow) return byDefault;
   const isNumberOf = (name: SyscallName) => syscallNumbers[name][abi] === call.number >>> 0;
   const low = (index: number) => Number(BigInt.asUintN(32, call.arguments[index] ?? 0n));
-  const has = (bits: readonly number[]) => bits.some((bit) => (low(0) & bit) !== 0);
+  const has = (bits: readonly number[], index = 0) => bits.some((bit) => (low(index) & bit) !== 0);
   if (eperms.some(isNumberOf)) return eperm;
   if (enosyses.some(isNumberOf)) return enosys;
   if (isNumberOf("unshare") && has([...namespaces, timeNamespace])) return eperm;
   if (isNumberOf("clone") && has(namespaces)) return eperm;
+  if ((isNumberOf("chmod") || isNumberOf("fchmod")) && has([setUserId], 1)) return eperm;
+  if ((isNumberOf("fchmodat") || isNumberOf("fchmodat2")) && has([setUserId], 2)) return eperm;
   if (isNumberOf("ioctl") && requests.includes(low(1))) return eperm;
   if (isNumberOf("socketcall") && [1, 8].includes(low(0))) return eperm;
   if (isNumberOf("socket") || isNumberOf("socketpair")) return socketAnswer(low(0), low(1), low(2));
@@ -124,6 +127,19 @@ describe.for(machines)("on $architecture the strict filter for $abi", (machine) 
     for (const bit of [...namespaces, timeNamespace]) expect(ask("unshare", bit)).toBe(eperm);
     for (const plain of [0, 0x200, 0x400, 0x600]) expect(ask("unshare", plain)).toBe(allow);
     expect(ask("clone3", 0, 88)).toBe(enosys);
+  });
+
+  test("no file becomes set-user-ID, and all other permissions can be given", () => {
+    for (const [name, ...before] of [
+      ["chmod", 0],
+      ["fchmod", 3],
+      ["fchmodat", 3, 0],
+      ["fchmodat2", 3, 0],
+    ] as const) {
+      if (syscallNumbers[name][abi] === null) continue;
+      for (const mode of [0o4755, 0o4000, 0o6755, 0o10_4755]) expect(ask(name, ...before, mode)).toBe(eperm);
+      for (const mode of [0o755, 0o2775, 0o1777, 0o3777, 0]) expect(ask(name, ...before, mode)).toBe(allow);
+    }
   });
 
   test("the terminal's line discipline stays, whatever stands above the request", () => {
@@ -211,7 +227,28 @@ function callsOf(audit: number): fc.Arbitrary<SystemCall> {
     Object.values(numbers).filter((one) => one !== null),
   );
   const telling = [
-    ...[...namespaces, ...requests, timeNamespace, 0x5412, 0, 1, 2, 3, 5, 6, 8, 10, 16, 17, 38, 40, 58, 132, 262],
+    ...[
+      ...namespaces,
+      ...requests,
+      timeNamespace,
+      setUserId,
+      0x5412,
+      0,
+      1,
+      2,
+      3,
+      5,
+      6,
+      8,
+      10,
+      16,
+      17,
+      38,
+      40,
+      58,
+      132,
+      262,
+    ],
     ...flags.flatMap((flag) => [1 | flag, 2 | flag, 3 | flag]),
   ];
   const low = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...telling) }, fc.nat(0xffff_ffff));
