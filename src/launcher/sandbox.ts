@@ -119,7 +119,10 @@ export class Sandbox {
   /** What bubblewrap and the bootstrap have said, at most some KB; and every line of the report has come. */
   async allSaid(): Promise<string> {
     // A child that bwrap left behind when it failed may hold the pipes: nobody waits for that.
-    await Promise.race([Promise.all([this.#messages.whole(), this.#status.whole()]), delay(patienceMs)]);
+    const hasEnded = new AbortController();
+    const patience = delay(patienceMs, undefined, { signal: hasEnded.signal }).catch(() => {}); // aborted
+    await Promise.race([Promise.all([this.#messages.whole(), this.#status.whole()]), patience]);
+    hasEnded.abort();
     return this.#messages.text;
   }
 
