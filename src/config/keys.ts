@@ -115,7 +115,11 @@ const decoy = record({
 export const filesystemKeys = {
   defaultDenyRead: either("Whether only system directories and allowRead can be read, instead of the whole host."),
   strictDenyRead: either("Whether only allowRead can be read, system directories neither; implies defaultDenyRead."),
-  wslInterop: last(orNone(flag), null, "Whether Windows programs can be started; null: where the host is WSL."),
+  wslInterop: last(
+    orNone(flag),
+    null,
+    "Whether Windows programs can be started, which run outside of the sandbox; null: no.",
+  ),
   allowRead: appended(pathPattern, "What can be read, listed and executed."),
   allowExecute: appended(pathPattern, "What can be executed, without listing its directory."),
   denyRead: appended(pathPattern, "What cannot be read, whatever else allows it."),

@@ -11,6 +11,7 @@ import { quoted } from "../base/quote.ts";
 import type { PlanNote } from "../plan/mounts.ts";
 import type { Decoy, FilesystemPolicy, NetworkPolicy, PathPattern, Policy } from "../plan/policy.ts";
 import { type SettingsDoors, userDirectory } from "./files.ts";
+import { type FoundGrants, foundGrants } from "./found-grants.ts";
 import {
   type ConfigKey,
   commandKeys,
@@ -31,6 +32,8 @@ export interface LoadedPolicy {
   readonly notes: readonly PlanNote[];
   /** What was read, what is built upon first; none: nothing was found, and everything has its default. */
   readonly sources: readonly Source[];
+  /** What settings that nobody named let out of their own directory. */
+  readonly found: FoundGrants | null;
   /** Who said what, for `fence config show`. */
   readonly origins: readonly Origin[];
 }
@@ -43,6 +46,7 @@ export function loadPolicy(doors: SettingsDoors, asked: Asked & Surroundings): L
     policy: withProtectedSettings(doors, policy, layers, asked),
     notes: notesOf(layers, policy),
     sources: layers.map(({ source }) => source),
+    found: foundGrants(layers, asked),
     origins: originsOf(layers),
   };
 }

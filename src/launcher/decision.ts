@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path/posix";
 import { FenceError } from "../base/errors.ts";
 import type { Address } from "../bridge/address.ts";
+import type { FoundGrants } from "../config/found-grants.ts";
 import { loadPolicy } from "../config/load.ts";
 import { refuseDeniedCommand } from "../plan/denied-commands.ts";
 import { isReplaceable } from "../plan/mount-access.ts";
@@ -40,6 +41,7 @@ import type { Surroundings } from "./surroundings.ts";
 export interface ProgramDecision {
   readonly policy: Policy;
   readonly notes: readonly PlanNote[];
+  readonly found: FoundGrants | null;
   readonly argv: readonly string[];
   readonly environment: Variables;
   /** The program's working directory. */
@@ -87,12 +89,13 @@ export function decideProgram(
   around: Surroundings,
 ): ProgramDecision {
   const doors = { read: readSettingsFile, uid: around.uid };
-  const { policy, notes } = loadPolicy(doors, { ...request.policy, ...around });
+  const { policy, notes, found } = loadPolicy(doors, { ...request.policy, ...around });
   const { program } = request;
   refuseDeniedCommand(policy.command, program.kind === "shell" ? program.command : program.argv);
   return {
     policy,
     notes,
+    found,
     argv: programArguments(program),
     environment: programEnvironment(() => originalEnvironment(readFileSync(given)), request.environment),
     directory: resolve(around.directory, request.directory ?? "."),

@@ -23,6 +23,7 @@ import { decideHostNetwork, type NetworkAnswer } from "./landlock-backend-networ
 import { LandlockProxies } from "./landlock-backend-proxies.ts";
 import { makeTemporary } from "./landlock-backend-temporary.ts";
 import type { LaunchContext } from "./launch.ts";
+import { notices } from "./notices.ts";
 import type { LaunchReport } from "./report.ts";
 import type { LaunchRequest } from "./request.ts";
 import { RuntimeDirectory, sweepRuntimeDirectories } from "./runtime-directory.ts";
@@ -61,6 +62,7 @@ export async function runLandlocked(
     crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
   });
   const sandbox = await start(context, { request, decision, proxies, temporary, inside, around });
+  messages.write(notices(decision));
   sweepRuntimeDirectories(addon, around);
   const end = await front.ended();
   if (end === "gone") return; // whoever waited for this process has gone as well

@@ -28,6 +28,7 @@ import { runLandlocked, showLandlocked } from "./landlock-backend.ts";
 import { MountPoints } from "./left-behind.ts";
 import { LaunchLog } from "./log.ts";
 import { MountCheck } from "./mount-check.ts";
+import { notices } from "./notices.ts";
 import { madeSince, prepare } from "./prepare.ts";
 import { shellPath } from "./program.ts";
 import { LaunchReport } from "./report.ts";
@@ -49,9 +50,6 @@ export interface LaunchContext {
 
 /** Of a path that could not be protected since it did not exist. */
 const whyItMatters = "other programs of yours obey this file; look at it before you go on, or remove it";
-/** Who named domains expects to reach them: this is no protection that is missing, but a surprise. */
-const lacksProxyText =
-  "fence: no host can be reached: network.allowedDomains needs a proxy that filters, named with --http-proxy or --socks-proxy\n";
 const bootstrapPath = "/tmp/fence/bin/fence";
 
 /** `--dry-run`: the same decisions, and nothing is made. Throws as launch(). */
@@ -125,7 +123,7 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
     crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
   });
   const sandbox = await startSandbox(context, { request, decision, bridges, mounts, inside, log });
-  if (lacksProxy(decision)) messages.write(lacksProxyText);
+  messages.write(notices(decision));
   bridges?.handedOver();
   bridges?.serve();
   sweepRuntimeDirectories(addon, around);
@@ -154,11 +152,6 @@ function environmentInside(decision: Decision, { environment }: LaunchRequest, {
 
 function hasProxy({ bridges }: Decision): boolean {
   return bridges !== null && (bridges.httpProxy !== null || bridges.socksProxy !== null);
-}
-
-function lacksProxy(decision: Decision): boolean {
-  const { allowedDomains } = decision.policy.network;
-  return allowedDomains.length > 0 && !allowedDomains.includes("*") && !hasProxy(decision);
 }
 
 interface BridgeParts {

@@ -1,0 +1,25 @@
+/**
+ * What the user is told on standard error when a sandbox starts although nothing is wrong.
+ *
+ * Runs:     host. Pure.
+ * Promises: a line for each, none when there is nothing to say.
+ * Source:   docs/run.md, docs/configuration.md
+ */
+import type { ProgramDecision } from "./decision.ts";
+
+/** Settings of a repository that loosen the sandbox; domains that nothing leads to. */
+export function notices({ policy, bridges, found }: Pick<ProgramDecision, "policy" | "bridges" | "found">): string {
+  const { allowedDomains } = policy.network;
+  const hasProxy = bridges !== null && (bridges.httpProxy !== null || bridges.socksProxy !== null);
+  const wantsProxy = allowedDomains.length > 0 && !allowedDomains.includes("*");
+  return [
+    ...(found === null ? [] : [`${found.path}, which was found here, grants ${found.grants.join(", ")}`]),
+    ...(wantsProxy && !hasProxy ? [lacksProxy] : []),
+  ]
+    .map((line) => `fence: ${line}\n`)
+    .join("");
+}
+
+/** Who named domains expects to reach them. */
+const lacksProxy =
+  "no host can be reached: network.allowedDomains needs a proxy that filters, named with --http-proxy or --socks-proxy";
