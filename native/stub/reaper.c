@@ -208,9 +208,10 @@ static int forward_signals(struct reaper *reaper)
 	return ends;
 }
 
-static int has_ended(int pidfd)
+/* Whose pidfd it is, or who had the other end alone. */
+static int has_ended(int descriptor)
 {
-	struct sys_poll poll = { .fd = pidfd, .events = POLLIN };
+	struct sys_poll poll = { .fd = descriptor, .events = POLLIN };
 
 	return sys_poll(&poll, 1, 0) == 1;
 }
@@ -529,7 +530,7 @@ _Noreturn static void end_front(struct reaper *reaper, int status)
 	is_explained = message.index != 0 || reaper->has_started;
 	if (await_drain(reaper, &message) == MESSAGE_EXIT)
 		sys_exit((int)message.value);
-	if (!is_explained) /* bubblewrap's status is not for the caller */
+	if (!is_explained && !has_ended(reaper->ends.life)) /* nobody waited for who tells bubblewrap's end from the program's */
 		sys_exit(EXIT_FENCE_FAILED);
 	end_as(status);
 }

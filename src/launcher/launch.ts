@@ -89,19 +89,17 @@ export async function launch(context: LaunchContext, request: LaunchRequest): Pr
   } catch (thrown) {
     const end = await endOfStart(context);
     if (end === "gone") return;
-    if (end !== null) return report.ended(end, []);
+    if (end?.ofProgram && end.signal !== null) return report.ended(end, []); // the user has ended the start
     const error = asFenceError(thrown);
     if (error.code !== "FENCE_STATUS") report.failed(error);
-    throw error;
+    const hasSaid = end?.exit !== null && !context.waiting.isProgram; // what was to become bubblewrap, and ended by itself
+    if (end === null || !hasSaid) throw error;
   }
 }
 
-/** How the user has ended the start, which explains whatever failed then; null: it was not the user. */
+/** How what was to become bubblewrap has ended, which explains whatever failed then; null: it has not. */
 async function endOfStart({ waiting, front }: LaunchContext): Promise<SandboxEnd | "gone" | null> {
-  const hasEnded = waiting.hasEnded || (waiting.hasReaper && waiting.pid === -1);
-  if (!hasEnded) return null;
-  const end = await front.ended();
-  return end === "gone" || (end.ofProgram && end.signal !== null) ? end : null;
+  return waiting.hasEnded || waiting.pid === -1 ? front.ended() : null;
 }
 
 async function runSandbox(context: LaunchContext, request: LaunchRequest, report: LaunchReport): Promise<void> {

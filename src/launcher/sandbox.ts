@@ -14,7 +14,7 @@ import { type ArgumentStep, execPlan, type ProcessStep, signalMask } from "../pl
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
-import { systemError } from "../sys/errno.ts";
+import { nodeError, systemError } from "../sys/errno.ts";
 import type { FrontEnds, WaitingProcess } from "../sys/stub.ts";
 import type { InheritedDescriptors } from "./inside-plan.ts";
 import { Reading } from "./reading.ts";
@@ -81,7 +81,7 @@ export class Sandbox {
 
   /** Those that the caller had blocked or ignored: the child still does. */
   signals(): { readonly blockedSignals: readonly number[]; readonly ignoredSignals: readonly number[] } {
-    const status = readFileSync(`/proc/${this.#waiting.pid}/status`, "latin1");
+    const status = statusOf(this.#waiting.pid);
     return { blockedSignals: signalsIn(status, "SigBlk"), ignoredSignals: signalsIn(status, "SigIgn") };
   }
 
@@ -151,4 +151,13 @@ function signalsIn(status: string, field: "SigBlk" | "SigIgn"): readonly number[
   if (digits === undefined) throw bug(`the kernel does not say ${field}`);
   const mask = BigInt(`0x${digits}`);
   return Array.from({ length: 64 }, (_, i) => i + 1).filter((signal) => (mask >> BigInt(signal - 1)) & 1n);
+}
+
+function statusOf(pid: number): string {
+  const path = `/proc/${pid}/status`;
+  try {
+    return readFileSync(path, "latin1");
+  } catch (error) {
+    throw nodeError("FENCE_LAUNCH", "cannot look at the signals of what becomes bubblewrap", error, { step, path });
+  }
 }

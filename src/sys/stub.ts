@@ -90,8 +90,9 @@ export class WaitingProcess {
     return this.#hasReaper;
   }
 
-  /** Its number in the PID namespace of /proc; -1 when it has ended. */
+  /** Its number in the PID namespace of /proc; -1 when it has ended, 0 before refer(). */
   get pid(): number {
+    if (this.#pidfd === noDescriptor) return 0;
     const [, pid] = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${this.pidfd}`, "utf8")) ?? [];
     if (pid === undefined) throw bug("the kernel does not say which process a pidfd is for");
     return Number(pid);
@@ -197,6 +198,11 @@ export class WaitingProcess {
       );
       if (watch < 0) reject(systemError("FENCE_EXEC_PLAN", "cannot watch the waiting process", "epoll_ctl", watch, {}));
     });
+  }
+
+  /** Whether P0 has become the program, or was killed when it had its plan. */
+  get isProgram(): boolean {
+    return this.#isProgram;
   }
 
   /** Ends P0, unless it has ended or become the program. The error has been reported. */
