@@ -29,6 +29,16 @@ const roles = [
   "bridges",
   "bridges-node",
   "bridges-script",
+  "bwrap",
+  "in-bwrap",
+  "in-p0",
+  "in-detach",
+  "in-setup",
+  "in-setup-node",
+  "in-setup-script",
+  "in-keeper",
+  "in-child",
+  "in-rehearsal",
 ] as const;
 
 /** One system call of a run. */
@@ -62,6 +72,8 @@ export interface FaultOutcome {
   readonly left: readonly string[];
   /** The bridge's Unix socket is still there. */
   readonly file: boolean;
+  /** Of fence run: what there is in the directory that it may write. */
+  readonly paths: readonly string[];
   readonly stdout: string;
   readonly stderr: string;
   /** From the status descriptor. */
@@ -93,8 +105,40 @@ export const forbiddenRead = ["open-read", forbidden];
 
 export async function runWithFault({ options, plan, action }: Scenario, fault: Fault): Promise<FaultOutcome> {
   const program = ["/fence", "bootstrap", "--status-fd", "4", ...options, "--", "/probe", ...action];
-  const words = [...place.split(" "), "/inject", "5", socketFile, ...faultWords(fault), "--", ...program];
-  const [file = "", ...args] = words;
+  return outcomeOf([...place.split(" "), "/inject", "5", socketFile, ...faultWords(fault), "--", ...program], plan);
+}
+
+/** What the program of `fence run` may not read, and where it and fence write. */
+export const secret = "/mnt/secret";
+const ground = [
+  "mount -t tmpfs tmpfs /mnt",
+  "mkdir -m 700 /mnt/home /mnt/run",
+  `echo secret > ${secret}`,
+  "cd /mnt/home",
+  'HOME=/mnt/home XDG_RUNTIME_DIR=/mnt/run exec "$@"',
+].join(" && ");
+
+/** As `runWithFault()`, of `fence run`: the first names of roles are of the host's processes, those with `in-` of the sandbox's. */
+export async function launchWithFault(fault: Fault): Promise<FaultOutcome> {
+  const options = ["--status-fd", "4", "--allow-read", host.probe, "--deny-read", secret];
+  const program = [host.fence, "run", ...options, "--", host.probe, "open-read", secret];
+  const space = [
+    "unshare",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "--",
+    "sh",
+    "-c",
+    ground,
+    "sh",
+  ];
+  return outcomeOf([...space, inject, "5", "/mnt", ...faultWords(fault), "--", ...program], null);
+}
+
+async function outcomeOf([file = "", ...args]: readonly string[], plan: Json): Promise<FaultOutcome> {
   const child = spawn(file, args, {
     stdio: ["ignore", "pipe", "pipe", plan === null ? "ignore" : "pipe", "pipe", "pipe"],
     env: { PATH: process.env["PATH"] },

@@ -11,16 +11,19 @@
  *           inject REPORT LEFT kill-at MICROSECONDS ROLE -- PROGRAM [ARGUMENT]...
  * Prints:   to descriptor REPORT, which the program does not inherit: with `trace` a line for each system call, "ROLE
  *           NUMBER OCCURRENCE ARGUMENT ARGUMENT RESULT", where the last is -1 when it did not return; at the end one
- *           line of JSON. LEFT is a path that must not exist when all is over.
+ *           line of JSON. LEFT is a path that must not exist when all is over; of `fence run` a directory, which is
+ *           listed then.
  *
  * Roles: p0; detach, its first child; that one's children setup and keeper; child, what becomes the program when p0 stays
  * as its reaper; rehearsal, a throw-away child of either; bridges. Only first threads count. setup and bridges have a
  * new name, and their calls are counted anew, when ld.so is done (setup-node) and when TypeScript begins (setup-script).
+ * Of `fence run` child becomes bwrap, whose child in-bwrap becomes the in-p0 of the sandbox, and so on.
  */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,12 +41,16 @@
 #include <linux/ptrace.h>
 
 enum { MAX_TASKS = 512, MAX_CALLS = 512, HANG_SECONDS = 40 };
-enum role { NONE, P0, DETACH, SETUP, SETUP_NODE, SETUP_SCRIPT, KEEPER, CHILD, REHEARSAL, BRIDGES, BRIDGES_NODE, BRIDGES_SCRIPT, THREAD };
+enum role {
+	NONE, P0, DETACH, SETUP, SETUP_NODE, SETUP_SCRIPT, KEEPER, CHILD, REHEARSAL, BRIDGES, BRIDGES_NODE, BRIDGES_SCRIPT, THREAD,
+	BWRAP, IN_BWRAP, IN_P0, IN_DETACH, IN_SETUP, IN_SETUP_NODE, IN_SETUP_SCRIPT, IN_KEEPER, IN_CHILD, IN_REHEARSAL,
+};
 enum mode { TRACE, FAIL, KILL, KILL_AT };
 
 static const char *const role_names[] = {
 	"", "p0", "detach", "setup", "setup-node", "setup-script", "keeper", "child", "rehearsal",
-	"bridges", "bridges-node", "bridges-script", "thread",
+	"bridges", "bridges-node", "bridges-script", "thread", "bwrap", "in-bwrap", "in-p0", "in-detach", "in-setup",
+	"in-setup-node", "in-setup-script", "in-keeper", "in-child", "in-rehearsal",
 };
 
 struct task {
@@ -117,7 +124,7 @@ static struct task *add(pid_t id)
 }
 
 /* By whose child it is, and which. --init and --verify are told apart by what the first word after -- is not: see main(). */
-static int has_reaper;
+static int has_reaper, is_run;
 static enum role role_of_child(struct task *parent)
 {
 	unsigned int which = parent->children++;
@@ -129,6 +136,15 @@ static enum role role_of_child(struct task *parent)
 		return which == 0 ? SETUP : KEEPER;
 	case CHILD:
 		return REHEARSAL;
+	case BWRAP:
+	case IN_BWRAP:
+		return IN_BWRAP;
+	case IN_P0:
+		return which == 0 ? IN_DETACH : IN_CHILD;
+	case IN_DETACH:
+		return which == 0 ? IN_SETUP : IN_KEEPER;
+	case IN_CHILD:
+		return IN_REHEARSAL;
 	case KEEPER:
 		return BRIDGES;
 	default:
@@ -140,6 +156,7 @@ static enum role role_of_child(struct task *parent)
 static int is_dull(enum role role)
 {
 	int is_node = (role == SETUP && target.role != SETUP_NODE && target.role != SETUP_SCRIPT) ||
+		      (role == IN_SETUP && target.role != IN_SETUP_NODE && target.role != IN_SETUP_SCRIPT) ||
 		      (role == BRIDGES && target.role != BRIDGES_NODE && target.role != BRIDGES_SCRIPT);
 
 	return role == THREAD || (mode != TRACE && role != target.role && is_node);
@@ -241,10 +258,11 @@ static void after_call(struct task *task, uint64_t number, const uint64_t *argum
 {
 	int is_loaded = number == SYS_prctl && arguments[0] == PR_SET_SYSCALL_USER_DISPATCH && arguments[1] == 0;
 
-	if (is_loaded && (task->role == SETUP || task->role == BRIDGES))
-		enter_phase(task, task->role == SETUP ? SETUP_NODE : BRIDGES_NODE);
-	if (number == SYS_setitimer && (task->role == SETUP_NODE || task->role == BRIDGES_NODE))
-		enter_phase(task, task->role == SETUP_NODE ? SETUP_SCRIPT : BRIDGES_SCRIPT);
+	if (is_loaded && (task->role == SETUP || task->role == BRIDGES || task->role == IN_SETUP))
+		enter_phase(task, task->role + 1);
+	if (number == SYS_setitimer &&
+	    (task->role == SETUP_NODE || task->role == BRIDGES_NODE || task->role == IN_SETUP_NODE))
+		enter_phase(task, task->role + 1);
 }
 
 /* A thread of Node's wakes another. */
@@ -357,6 +375,12 @@ static void on_stop(pid_t id, int status)
 		return;
 	case PTRACE_EVENT_EXEC:
 		print_call(task, 0);
+		if (is_run && (task->role == CHILD || task->role == IN_BWRAP)) {
+			enter_phase(task, task->role == CHILD ? BWRAP : IN_P0);
+			task->children = 0;
+			go_on(id, 0);
+			return;
+		}
 		was_started = 1;
 		read_protection(id);
 		if (ptrace(PTRACE_DETACH, id, 0, 0) == -1 && errno != ESRCH)
@@ -396,6 +420,18 @@ static void print_left(void)
 	}
 }
 
+static int print_path(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+	static const char *comma = "";
+
+	(void)status;
+	(void)type;
+	(void)place;
+	fprintf(report, "%s\"%s\"", comma, path);
+	comma = ",";
+	return 0;
+}
+
 static void print_report(const char *left)
 {
 	fprintf(report, "{\"injected\":%s,\"started\":%s,\"exit\":", was_injected ? "true" : "false",
@@ -410,7 +446,10 @@ static void print_report(const char *left)
 		hangs ? "true" : "false");
 	if (hangs)
 		print_left();
-	fprintf(report, "],\"file\":%s}\n", access(left, F_OK) == 0 ? "true" : "false");
+	fprintf(report, "],\"file\":%s,\"paths\":[", access(left, F_OK) == 0 ? "true" : "false");
+	if (is_run && nftw(left, print_path, 16, FTW_PHYS) == -1)
+		fail("nftw");
+	fprintf(report, "]}\n");
 	if (fclose(report) != 0)
 		fail("report");
 }
@@ -527,6 +566,8 @@ int main(int argc, char **argv)
 	program++;
 	for (char **word = program; *word != NULL && strcmp(*word, "--") != 0; word++)
 		has_reaper |= strcmp(*word, "--init") == 0;
+	is_run = program[0] != NULL && program[1] != NULL && strcmp(program[1], "run") == 0;
+	has_reaper |= is_run;
 	report = fdopen(atoi(argv[1]), "w");
 	if (report == NULL || fcntl(fileno(report), F_SETFD, FD_CLOEXEC) == -1)
 		fail("report");
