@@ -46,7 +46,8 @@ describe.for(users)("an interactive shell as %s", (user) => {
     await terminal.until("$ ");
     terminal.type("jobs; fg\r");
     await terminal.until("Stopped");
-    await terminal.until("exec cat'\r\n");
+    await terminal.until("exec cat'\r\n"); // of jobs
+    await terminal.until("exec cat'\r\n"); // of fg
     terminal.type("again\r");
     await terminal.until("again\r\nagain\r\n");
     terminal.type(key.interrupt);
