@@ -52,6 +52,18 @@ test.for([
   expect(outcome).toMatchObject({ status, stderr: "" });
 });
 
+test.for([
+  { what: "a program's end", program: [host.probe, "exit", "7"], status: 7, signal: null },
+  { what: "its death", program: ["sh", "-c", "kill -KILL $$"], status: null, signal: "SIGKILL" },
+  { what: "none", program: ["/no/such/program"], status: 127, signal: null },
+])("no check fails in front and sandbox of fence run, with $what", async ({ program, status, signal }, context) => {
+  requires("bwrap")(context);
+  const home = folder();
+  const options = ["--allow-read", testFolder()];
+  const outcome = await run([fence, "run", ...options, "--", ...program], { cwd: home, env: { HOME: home } });
+  expect(outcome).toMatchObject({ status, signal });
+});
+
 test("no check fails when the program is missing", async () => {
   expect(await bootstrap(checked, [], ["/no/such/program"])).toMatchObject({ status: 127 });
 });
