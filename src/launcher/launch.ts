@@ -28,7 +28,7 @@ import { runLandlocked, showLandlocked } from "./landlock-backend.ts";
 import { MountPoints } from "./left-behind.ts";
 import { LaunchLog } from "./log.ts";
 import { MountCheck } from "./mount-check.ts";
-import { notices } from "./notices.ts";
+import { notices, withoutEffect } from "./notices.ts";
 import { madeSince, prepare } from "./prepare.ts";
 import { shellPath } from "./program.ts";
 import { LaunchReport } from "./report.ts";
@@ -121,7 +121,7 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
     crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
   });
   const sandbox = await startSandbox(context, { request, decision, bridges, mounts, inside, log });
-  messages.write(notices(decision));
+  messages.write(notices(decision) + withoutEffect(request.policy.overrides, mounts.notes, around));
   bridges?.handedOver();
   bridges?.serve();
   sweepRuntimeDirectories(addon, around);

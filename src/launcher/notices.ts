@@ -5,6 +5,10 @@
  * Promises: a line for each, none when there is nothing to say.
  * Source:   docs/run.md, docs/configuration.md
  */
+import { quoted } from "../base/quote.ts";
+import type { PolicyOverrides } from "../config/overrides.ts";
+import { absolutePattern, type Places } from "../config/places.ts";
+import type { PlanNote } from "../plan/mounts.ts";
 import type { ProgramDecision } from "./decision.ts";
 
 /** Settings of a repository that loosen the sandbox; domains that nothing leads to. */
@@ -17,6 +21,16 @@ export function notices({ policy, bridges, found }: Pick<ProgramDecision, "polic
     ...(wantsProxy && !hasProxy ? [lacksProxy] : []),
   ]
     .map((line) => `fence: ${line}\n`)
+    .join("");
+}
+
+/** Options that name what is not there: whoever wrote one is not to wonder why it has no effect. */
+export function withoutEffect(overrides: PolicyOverrides, notes: readonly PlanNote[], places: Places): string {
+  const { allowRead, allowExecute, allowWrite } = overrides;
+  const named = [...allowRead, ...allowExecute, ...allowWrite].map((path) => quoted(absolutePattern(path, places)));
+  return notes
+    .filter(({ where, says }) => says.startsWith("does not exist") && named.some((path) => where.endsWith(path)))
+    .map(({ where, says }) => `fence: ${where} ${says}\n`)
     .join("");
 }
 
