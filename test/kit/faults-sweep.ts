@@ -120,7 +120,7 @@ const harmless: readonly Exception[] = [
   { roles: ["keeper"], calls: ["chdir"], why: "without it a file system stays busy, which no protection depends on" },
   {
     roles: ["p0"],
-    calls: ["rt_sigaction", "rt_sigprocmask", "ppoll", "read", "wait4", "clock_gettime", "sendmsg", "chdir"],
+    calls: ["rt_sigaction", "rt_sigprocmask", "ppoll", "read", "wait4", "clock_gettime", "sendmsg", "recvmsg", "chdir"],
     when: (_, { isReaper }) => isReaper,
     why: "the reaper looks again, and ends without waiting when it cannot tell the keeper",
   },
@@ -137,6 +137,7 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
   /** Parts of what receives a descriptor, or makes a sealed file. */
   fcntl: ["recvmsg", "memfd_create"],
   write: ["memfd_create"],
+  pwrite64: ["memfd_create"],
   capget: ["capset"],
 };
 
