@@ -22,12 +22,12 @@ import { landlockIsolation } from "./isolation.ts";
 import { decideHostNetwork, type NetworkAnswer } from "./landlock-backend-network.ts";
 import { LandlockProxies } from "./landlock-backend-proxies.ts";
 import { makeTemporary } from "./landlock-backend-temporary.ts";
-import type { LaunchContext } from "./launch.ts";
 import { notices } from "./notices.ts";
 import type { LaunchReport } from "./report.ts";
 import type { LaunchRequest } from "./request.ts";
 import { RuntimeDirectory, sweepRuntimeDirectories } from "./runtime-directory.ts";
 import { Sandbox, type SandboxMaker } from "./sandbox.ts";
+import type { LaunchContext } from "./start.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 
 interface LandlockDecision extends ProgramDecision {

@@ -6,51 +6,31 @@
  *           left on the host.
  * Source:   docs/launch.md
  */
-import { asFenceError, bug, FenceError } from "../base/errors.ts";
+import { asFenceError, FenceError } from "../base/errors.ts";
 import { hostPath } from "../base/paths.ts";
-import { mountArgs } from "../plan/bwrap-argv.ts";
 import type { MountPlan } from "../plan/mounts.ts";
 import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
-import { type Front, type SandboxEnd, signalName } from "../sys/front.ts";
-import { hostView } from "../sys/host-view.ts";
-import type { Messages } from "../sys/messages.ts";
-import type { Variables } from "../sys/original-environment.ts";
-import type { WaitingProcess } from "../sys/stub.ts";
+import { type SandboxEnd, signalName } from "../sys/front.ts";
 import { explainBwrapFailure } from "./bwrap-failure.ts";
 import { type Decision, decide, decideMounts } from "./decision.ts";
 import { bwrapArguments, dryRunJson, dryRunText, someDescriptor } from "./dry-run.ts";
 import { HostBridges, plannedBridges } from "./host-bridges.ts";
-import { insideEnvironment } from "./inside-environment.ts";
 import { InsideEvents } from "./inside-events.ts";
-import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
 import { runLandlocked, showLandlocked } from "./landlock-backend.ts";
 import { MountPoints } from "./left-behind.ts";
 import { LaunchLog } from "./log.ts";
-import { MountCheck } from "./mount-check.ts";
 import { notices, withoutEffect } from "./notices.ts";
-import { madeSince, prepare } from "./prepare.ts";
+import { madeSince } from "./prepare.ts";
 import { shellPath } from "./program.ts";
 import { LaunchReport } from "./report.ts";
 import type { LaunchRequest } from "./request.ts";
 import { RuntimeDirectory, sweepRuntimeDirectories } from "./runtime-directory.ts";
-import { Sandbox, type SandboxMaker } from "./sandbox.ts";
+import { bubblewrap, environmentInside, type LaunchContext, startSandbox } from "./start.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
-
-export interface LaunchContext {
-  readonly addon: Addon;
-  readonly waiting: WaitingProcess;
-  readonly front: Front;
-  readonly messages: Messages;
-  /** To standard output. */
-  readonly say: (text: string) => void;
-  /** The environment as it was given, for reading. */
-  readonly environment: number;
-}
 
 /** Of a path that could not be protected since it did not exist. */
 const whyItMatters = "other programs of yours obey this file; look at it before you go on, or remove it";
-const bootstrapPath = "/tmp/fence/bin/fence";
 
 /** `--dry-run`: the same decisions, and nothing is made. Throws as launch(). */
 export async function showLaunch(context: LaunchContext, request: LaunchRequest, form: "tree" | "json"): Promise<void> {
@@ -140,18 +120,6 @@ function runtimeDirectory(addon: Addon, around: Surroundings, resources: Disposa
   return resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
 }
 
-function environmentInside(decision: Decision, { environment }: LaunchRequest, { mounts }: MountPlan): Variables {
-  return insideEnvironment(decision.environment, environment, {
-    mounts,
-    view: hostView(),
-    hasProxy: hasProxy(decision),
-  });
-}
-
-function hasProxy({ bridges }: Decision): boolean {
-  return bridges !== null && (bridges.httpProxy !== null || bridges.socksProxy !== null);
-}
-
 interface BridgeParts {
   readonly addon: Addon;
   readonly decision: Decision;
@@ -168,96 +136,6 @@ async function openBridges(parts: BridgeParts, resources: DisposableStack): Prom
   return resources.adopt(open, (bridges) => bridges.close());
 }
 
-interface Parts {
-  readonly request: LaunchRequest;
-  readonly decision: Decision;
-  readonly bridges: HostBridges | null;
-  readonly mounts: MountPlan;
-  readonly inside: InsideEvents;
-  readonly log: LaunchLog;
-}
-
-/** Everything that the sandbox inherits is given to it, then it starts. */
-async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: Parts): Promise<Sandbox> {
-  const { request, decision, bridges, mounts, inside, log } = parts;
-  const { policy, isolation } = decision;
-  const sandbox = new Sandbox(addon, waiting, messages.descriptor);
-  const check = new MountCheck(addon, sandbox);
-  const args = [
-    ...isolation.bwrapArgs,
-    ...mountArguments({ addon, sandbox, check, mounts, procArgs: isolation.procArgs }),
-  ];
-  const argsFd = sandbox.giveBytes(nulTerminated(args), "bubblewrap's arguments");
-  const plan = insidePlan({
-    argv: decision.argv,
-    environment: environmentInside(decision, request, mounts),
-    removed: request.environment.unset,
-    directory: decision.directory,
-    grants: mounts.grants,
-    unixSockets: mounts.allowedSockets,
-    connectTcp: null,
-    network: insideNetwork(bridges, mounts, sandbox),
-    hostNetwork: null,
-    landlock: isolation.landlock,
-    landlockAbi: Math.max(0, addon.landlockAbi()),
-    seccomp: isolation.seccomp === "off" ? "off" : policy.isolation.seccomp,
-    verify: request.verify,
-    inherited: sandbox.inherited,
-    ...sandbox.signals(),
-  });
-  for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
-  log.debug(`bwrap ${args.join(" ")}`);
-  sandbox.onReport((line) => inside.take(line));
-  messages.leaveStdio(addon, waiting.pidfd);
-  await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], log.isDebugging), plan);
-  await check.pass(mounts.mounts);
-  return sandbox;
-}
-
-interface MountParts {
-  readonly addon: Addon;
-  readonly sandbox: Sandbox;
-  readonly check: MountCheck;
-  readonly mounts: MountPlan;
-  readonly procArgs: readonly string[];
-}
-
-function mountArguments({ addon, sandbox, check, mounts: { mounts }, procArgs }: MountParts): readonly string[] {
-  const prepared = prepare({ mounts }, addon);
-  try {
-    const descriptors = new Map(prepared.files.map(({ step, descriptor }) => [step, sandbox.give(descriptor)]));
-    return check.arguments(mounts, (step) =>
-      step.kind === "proc" ? procArgs : mountArgs(step, (file) => descriptors.get(file) ?? unprepared()),
-    );
-  } finally {
-    prepared.close();
-  }
-}
-
-function unprepared(): never {
-  throw bug("a mount was not prepared");
-}
-
-function bubblewrap(path: string, args: readonly string[], isDebugging = false): SandboxMaker {
-  return {
-    path,
-    argv: (planFd, statusFd) => [
-      ...["bwrap", ...args, "--", bootstrapPath],
-      ...["bootstrap", "--plan-fd", String(planFd), "--status-fd", String(statusFd)],
-      ...(isDebugging ? ["--debug"] : []),
-    ],
-  };
-}
-
-function insideNetwork(bridges: HostBridges | null, mounts: MountPlan, sandbox: Sandbox): InsideNetwork {
-  if (bridges === null) return { httpProxy: null, socksProxy: null, bridges: [] };
-  const places = new Map(bridges.sockets.map(({ name }, i) => [name, mounts.bridgeSockets[i]]));
-  return bridges.plan({
-    socket: (name) => places.get(name) ?? unprepared(),
-    descriptors: bridges.handed.map(({ fd }) => sandbox.give(fd)),
-  });
-}
-
 /** What a caller may rely on: from here on it holds. */
 function readyReport({ isolation, notes }: Decision, mounts: MountPlan, bridges: HostBridges | null, inside: Json) {
   const published = (bridges?.published ?? []).map(({ host, hostPort, port }) => ({ host, hostPort, port }));
@@ -271,10 +149,6 @@ function readyReport({ isolation, notes }: Decision, mounts: MountPlan, bridges:
 
 function bridgeStatistics(bridges: HostBridges | null): Json {
   return (bridges?.statistics() ?? []).map((each) => ({ ...each }));
-}
-
-function nulTerminated(values: readonly string[]): Buffer {
-  return Buffer.from(values.map((value) => `${value}\0`).join(""));
 }
 
 interface Ending {

@@ -1,0 +1,149 @@
+/**
+ * Starts a decided sandbox: everything that it inherits is given to it first.
+ *
+ * Runs:     host, in the launcher.
+ * Promises: bubblewrap's arguments, the plan and the variables travel on descriptors; nothing in the sandbox runs before what was
+ *           mounted has been compared with the plan.
+ * Source:   docs/launch.md
+ */
+import { bug } from "../base/errors.ts";
+import { mountArgs } from "../plan/bwrap-argv.ts";
+import type { MountPlan } from "../plan/mounts.ts";
+import type { Addon } from "../sys/addon.ts";
+import type { Front } from "../sys/front.ts";
+import { hostView } from "../sys/host-view.ts";
+import type { Messages } from "../sys/messages.ts";
+import type { Variables } from "../sys/original-environment.ts";
+import type { WaitingProcess } from "../sys/stub.ts";
+import type { Decision } from "./decision.ts";
+import type { HostBridges } from "./host-bridges.ts";
+import { insideEnvironment } from "./inside-environment.ts";
+import type { InsideEvents } from "./inside-events.ts";
+import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
+import type { LaunchLog } from "./log.ts";
+import { MountCheck } from "./mount-check.ts";
+import { prepare } from "./prepare.ts";
+import type { LaunchRequest } from "./request.ts";
+import { Sandbox, type SandboxMaker } from "./sandbox.ts";
+
+export interface LaunchContext {
+  readonly addon: Addon;
+  readonly waiting: WaitingProcess;
+  readonly front: Front;
+  readonly messages: Messages;
+  /** To standard output. */
+  readonly say: (text: string) => void;
+  /** The environment as it was given, for reading. */
+  readonly environment: number;
+}
+
+const bootstrapPath = "/tmp/fence/bin/fence";
+
+/** What is decided and open when the sandbox starts. */
+export interface LaunchParts {
+  readonly request: LaunchRequest;
+  readonly decision: Decision;
+  readonly bridges: HostBridges | null;
+  readonly mounts: MountPlan;
+  readonly inside: InsideEvents;
+  readonly log: LaunchLog;
+}
+
+/** Everything that the sandbox inherits is given to it, then it starts. */
+export async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: LaunchParts): Promise<Sandbox> {
+  const { request, decision, bridges, mounts, inside, log } = parts;
+  const { policy, isolation } = decision;
+  const sandbox = new Sandbox(addon, waiting, messages.descriptor);
+  const check = new MountCheck(addon, sandbox);
+  const args = [
+    ...isolation.bwrapArgs,
+    ...mountArguments({ addon, sandbox, check, mounts, procArgs: isolation.procArgs }),
+  ];
+  const argsFd = sandbox.giveBytes(nulTerminated(args), "bubblewrap's arguments");
+  const plan = insidePlan({
+    argv: decision.argv,
+    environment: environmentInside(decision, request, mounts),
+    removed: request.environment.unset,
+    directory: decision.directory,
+    grants: mounts.grants,
+    unixSockets: mounts.allowedSockets,
+    connectTcp: null,
+    network: insideNetwork(bridges, mounts, sandbox),
+    hostNetwork: null,
+    landlock: isolation.landlock,
+    landlockAbi: Math.max(0, addon.landlockAbi()),
+    seccomp: isolation.seccomp === "off" ? "off" : policy.isolation.seccomp,
+    verify: request.verify,
+    inherited: sandbox.inherited,
+    ...sandbox.signals(),
+  });
+  for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
+  log.debug(`bwrap ${args.join(" ")}`);
+  sandbox.onReport((line) => inside.take(line));
+  messages.leaveStdio(addon, waiting.pidfd);
+  await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], log.isDebugging), plan);
+  await check.pass(mounts.mounts);
+  return sandbox;
+}
+
+/** The program's variables, but for those that the bootstrap adds. */
+export function environmentInside(decision: Decision, { environment }: LaunchRequest, { mounts }: MountPlan): Variables {
+  return insideEnvironment(decision.environment, environment, {
+    mounts,
+    view: hostView(),
+    hasProxy: hasProxy(decision),
+  });
+}
+
+function hasProxy({ bridges }: Decision): boolean {
+  return bridges !== null && (bridges.httpProxy !== null || bridges.socksProxy !== null);
+}
+
+interface MountParts {
+  readonly addon: Addon;
+  readonly sandbox: Sandbox;
+  readonly check: MountCheck;
+  readonly mounts: MountPlan;
+  readonly procArgs: readonly string[];
+}
+
+function mountArguments({ addon, sandbox, check, mounts: { mounts }, procArgs }: MountParts): readonly string[] {
+  const prepared = prepare({ mounts }, addon);
+  try {
+    const descriptors = new Map(prepared.files.map(({ step, descriptor }) => [step, sandbox.give(descriptor)]));
+    return check.arguments(mounts, (step) =>
+      step.kind === "proc" ? procArgs : mountArgs(step, (file) => descriptors.get(file) ?? unprepared()),
+    );
+  } finally {
+    prepared.close();
+  }
+}
+
+function unprepared(): never {
+  throw bug("a mount was not prepared");
+}
+
+/** bubblewrap with `args`, and the bootstrap in it. */
+export function bubblewrap(path: string, args: readonly string[], isDebugging = false): SandboxMaker {
+  return {
+    path,
+    argv: (planFd, statusFd) => [
+      ...["bwrap", ...args, "--", bootstrapPath],
+      ...["bootstrap", "--plan-fd", String(planFd), "--status-fd", String(statusFd)],
+      ...(isDebugging ? ["--debug"] : []),
+    ],
+  };
+}
+
+function insideNetwork(bridges: HostBridges | null, mounts: MountPlan, sandbox: Sandbox): InsideNetwork {
+  if (bridges === null) return { httpProxy: null, socksProxy: null, bridges: [] };
+  const places = new Map(bridges.sockets.map(({ name }, i) => [name, mounts.bridgeSockets[i]]));
+  return bridges.plan({
+    socket: (name) => places.get(name) ?? unprepared(),
+    descriptors: bridges.handed.map(({ fd }) => sandbox.give(fd)),
+  });
+}
+
+function nulTerminated(values: readonly string[]): Buffer {
+  return Buffer.from(values.map((value) => `${value}\0`).join(""));
+}
