@@ -12,6 +12,7 @@
 #define STEP "init"
 #define SI_KERNEL 0x80 /* sigaction(2) */
 #define STOPPED(status) (((status) & 0xff) == 0x7f)
+#define CONTINUED(status) ((status) == 0xffff)
 #define SIGNAL_OF(status) ((status) & 0x7f)
 #define EXIT_OF(status) (((status) >> 8) & 0xff)
 /* The keeper ends by itself before that. */
@@ -38,6 +39,9 @@ struct reaper {
 	int standard_error;		      /* front: for its last words */
 	uint64_t ignored;		      /* by the caller: a bit for each signal */
 	long received_at[LAST_SIGNAL + 1];    /* inside: when this process got the signal itself; 0: never */
+	int is_stopped;			      /* the program */
+	int stop_asked;			      /* inside: the front wants to know whether that is still so, this signal */
+	int asks_stop;			      /* front: it has asked, and awaits the answer */
 	int has_started;		      /* front: the sandbox has its program */
 	int ended_by;			      /* front: the signal that came before it had */
 	long asked_at;			      /* front: when somebody last asked it to end */
@@ -225,6 +229,16 @@ static void on_sandbox(struct reaper *reaper, const struct message *message)
 		reaper->ends_alone = message->value != 0;
 		break;
 	case MESSAGE_STOPPED:
+		/*
+		 * The terminal's signal may have stopped this process before it heard that, in the moment after an earlier
+		 * stop: then the program goes on by now, and nobody would continue this process a second time.
+		 */
+		if (!reaper->asks_stop)
+			tell(reaper, MESSAGE_STOPPED, (int)message->value);
+		reaper->asks_stop = 1;
+		break;
+	case MESSAGE_STOP:
+		reaper->asks_stop = 0;
 		/* The shell that waits for this process sees the stop; nobody would continue it after the end. */
 		if (message->value >= 1 && message->value <= LAST_SIGNAL && !has_ended(reaper->program_pidfd))
 			take_signal((int)message->value);
@@ -259,7 +273,11 @@ static void hear_control(struct reaper *reaper)
 		return;
 	}
 	number = delivery.message.value;
-	if (delivery.message.kind != MESSAGE_SIGNAL || number < 1 || number > LAST_SIGNAL)
+	if (number < 1 || number > LAST_SIGNAL)
+		return;
+	if (delivery.message.kind == MESSAGE_STOPPED)
+		reaper->stop_asked = (int)number; /* answered when it is known, see answer_front() */
+	if (delivery.message.kind != MESSAGE_SIGNAL)
 		return;
 	at = reaper->received_at[number];
 	if (at == 0 || sys_now() - at > SAME_SIGNAL_MILLISECONDS)
@@ -276,7 +294,7 @@ static void on_stopped(const struct reaper *reaper, int signal)
 }
 
 /* Reaps whoever has ended. Returns 1 with the program's @status when it was the program, 0 when not, -errno. */
-static long reap(const struct reaper *reaper, int *status)
+static long reap(struct reaper *reaper, int *status)
 {
 	int found = 0, ended = 0;
 	long pid;
@@ -284,14 +302,23 @@ static long reap(const struct reaper *reaper, int *status)
 	while ((pid = sys_wait_any(&found)) > 0) {
 		if (pid != reaper->program)
 			continue;
+		reaper->is_stopped = STOPPED(found);
 		if (STOPPED(found)) {
 			on_stopped(reaper, EXIT_OF(found));
-		} else {
+		} else if (!CONTINUED(found)) {
 			*status = found;
 			ended = 1;
 		}
 	}
 	return ended ? 1 : pid;
+}
+
+/* After reap(), which knows whether the program has gone on. */
+static void answer_front(struct reaper *reaper)
+{
+	if (reaper->stop_asked != 0)
+		tell(reaper, MESSAGE_STOP, reaper->is_stopped ? reaper->stop_asked : 0);
+	reaper->stop_asked = 0;
 }
 
 /*
@@ -353,6 +380,7 @@ static int await_program(struct reaper *reaper)
 	long result;
 
 	while ((result = reap(reaper, &status)) <= 0) {
+		answer_front(reaper);
 		failures = result < 0 ? failures + 1 : 0;
 		if (failures > MAX_FAILURES && has_ended(reaper->program_pidfd))
 			return EXIT_FENCE_FAILED << 8; /* nobody can tell how */

@@ -234,10 +234,10 @@ static inline long sys_wait(long pid, int *status)
 	return SYSCALL(__NR_wait4, pid, status, __WALL, 0);
 }
 
-/* Any child that has ended or stopped; 0 when there is none now. */
+/* Any child that has ended, stopped or gone on; 0 when there is none now. */
 static inline long sys_wait_any(int *status)
 {
-	return SYSCALL(__NR_wait4, -1, status, __WALL | WNOHANG | WUNTRACED, 0);
+	return SYSCALL(__NR_wait4, -1, status, __WALL | WNOHANG | WUNTRACED | WCONTINUED, 0);
 }
 
 static inline long sys_getppid(void)

@@ -41,6 +41,7 @@ export const protocol = {
     started: 49,
     stopped: 50,
     ended: 51,
+    stop: 52,
   },
 } as const;
 
