@@ -233,6 +233,8 @@ static void on_sandbox(struct reaper *reaper, const struct message *message)
 		 * The terminal's signal may have stopped this process before it heard that, in the moment after an earlier
 		 * stop: then the program goes on by now, and nobody would continue this process a second time.
 		 */
+		if (message->value < 1 || message->value > LAST_SIGNAL)
+			break;
 		if (!reaper->asks_stop)
 			tell(reaper, MESSAGE_STOPPED, (int)message->value);
 		reaper->asks_stop = 1;

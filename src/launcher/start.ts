@@ -87,7 +87,11 @@ export async function startSandbox({ addon, waiting, messages }: LaunchContext, 
 }
 
 /** The program's variables, but for those that the bootstrap adds. */
-export function environmentInside(decision: Decision, { environment }: LaunchRequest, { mounts }: MountPlan): Variables {
+export function environmentInside(
+  decision: Decision,
+  { environment }: LaunchRequest,
+  { mounts }: MountPlan,
+): Variables {
   return insideEnvironment(decision.environment, environment, {
     mounts,
     view: hostView(),

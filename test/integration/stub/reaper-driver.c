@@ -329,6 +329,8 @@ static void front_mirrors_stop(void)
 
 	start_front(0);
 	say(with.control, MESSAGE_STOPPED, SIGTTIN);
+	expect_next(with.control, MESSAGE_STOPPED, SIGTTIN);
+	say(with.control, MESSAGE_STOP, SIGTTIN);
 	status = await_reaper(WUNTRACED);
 	expect(STOPPED(status) && EXIT_OF(status) == SIGTTIN, "it stops as the program did");
 	go_on();
