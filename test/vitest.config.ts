@@ -6,8 +6,8 @@ export default defineConfig({
     globalSetup: ["test/kit/global-setup.ts"],
     pool: "forks",
     testTimeout: 60_000,
-    // Tests of signals, kills and terminals depend on what a shared machine lets run first. What needed its second try is
+    // Tests of signals, kills and terminals depend on what a shared machine lets run first. What needed a second or third try is
     // printed as such: a fault to be mended, of the test or of fence.
-    retry: 1,
+    retry: 2,
   },
 });
