@@ -56,9 +56,11 @@ enum message_kind {
 	/* Between the front, the launcher's reaper on the host, and the reaper in the sandbox. */
 	MESSAGE_SIGNAL = 48,  /* to the sandbox: value = a signal for the program */
 	MESSAGE_STARTED = 49, /* from the sandbox: from now on the program has the terminal's signals */
-	MESSAGE_STOPPED = 50, /* from the sandbox: value = the signal that stopped the program; to it: is it still stopped? */
+	MESSAGE_STOPPED = 50, /* from the sandbox: value = the signal that stopped the program, index = its how manyth stop;
+				 to it: is it still stopped? */
 	MESSAGE_ENDED = 51,   /* from the sandbox: value = the program's wait status */
 	MESSAGE_STOP = 52,    /* from the sandbox, the answer: value = the signal to stop by, or 0: it goes on */
+	MESSAGE_GO_ON = 53,   /* to the sandbox: the front was continued: value = after which stop of the program's */
 };
 
 /* What MESSAGE_TAKEN says has failed. */

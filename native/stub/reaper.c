@@ -40,6 +40,9 @@ struct reaper {
 	uint64_t ignored;		      /* by the caller: a bit for each signal */
 	long received_at[LAST_SIGNAL + 1];    /* inside: when this process got the signal itself; 0: never */
 	int is_stopped;			      /* the program */
+	uint32_t stops;			      /* how many the program has made; front: as it was told last */
+	uint32_t stopped_after;		      /* front: the stop with which it stopped itself, until it was continued; 0: none */
+	uint32_t goes_on_after;		      /* inside: the stop after which the front was continued; 0: it was not */
 	int stop_asked;			      /* inside: the front wants to know whether that is still so, this signal */
 	int asks_stop;			      /* front: it has asked, and awaits the answer */
 	int has_started;		      /* front: the sandbox has its program */
@@ -60,7 +63,7 @@ static int asks_to_end(uint32_t signal)
 
 static void tell(const struct reaper *reaper, enum message_kind kind, int value)
 {
-	struct message message = { .kind = kind, .value = (uint32_t)value };
+	struct message message = { .kind = kind, .value = (uint32_t)value, .index = reaper->stops };
 
 	/*
 	 * Whoever is gone needs no telling; its end is seen elsewhere. Whoever does not listen, having been stopped, is waited
@@ -168,6 +171,12 @@ static void pass_to_sandbox(struct reaper *reaper, const struct sys_signal *sign
 	}
 	if (was_there)
 		return;
+	/* Whoever continues a stopped job means all of it, so the program may be running, or have stopped once more. */
+	if (number == SIGCONT && reaper->stopped_after != 0) {
+		tell(reaper, MESSAGE_GO_ON, (int)reaper->stopped_after);
+		reaper->stopped_after = 0;
+		return;
+	}
 	tell(reaper, MESSAGE_SIGNAL, number);
 	if (number != SIGINT && number != SIGTERM)
 		return;
@@ -235,6 +244,7 @@ static void on_sandbox(struct reaper *reaper, const struct message *message)
 		 */
 		if (message->value < 1 || message->value > LAST_SIGNAL)
 			break;
+		reaper->stops = message->index;
 		if (!reaper->asks_stop)
 			tell(reaper, MESSAGE_STOPPED, (int)message->value);
 		reaper->asks_stop = 1;
@@ -242,8 +252,10 @@ static void on_sandbox(struct reaper *reaper, const struct message *message)
 	case MESSAGE_STOP:
 		reaper->asks_stop = 0;
 		/* The shell that waits for this process sees the stop; nobody would continue it after the end. */
-		if (message->value >= 1 && message->value <= LAST_SIGNAL && !has_ended(reaper->program_pidfd))
-			take_signal((int)message->value);
+		if (message->value < 1 || message->value > LAST_SIGNAL || has_ended(reaper->program_pidfd))
+			break;
+		reaper->stopped_after = reaper->stops;
+		take_signal((int)message->value);
 		break;
 	case MESSAGE_ENDED:
 		if (SIGNAL_OF(message->value) > LAST_SIGNAL)
@@ -275,6 +287,10 @@ static void hear_control(struct reaper *reaper)
 		return;
 	}
 	number = delivery.message.value;
+	if (delivery.message.kind == MESSAGE_GO_ON) {
+		reaper->goes_on_after = number; /* likewise */
+		return;
+	}
 	if (number < 1 || number > LAST_SIGNAL)
 		return;
 	if (delivery.message.kind == MESSAGE_STOPPED)
@@ -306,6 +322,7 @@ static long reap(struct reaper *reaper, int *status)
 			continue;
 		reaper->is_stopped = STOPPED(found);
 		if (STOPPED(found)) {
+			reaper->stops++;
 			on_stopped(reaper, EXIT_OF(found));
 		} else if (!CONTINUED(found)) {
 			*status = found;
@@ -315,9 +332,15 @@ static long reap(struct reaper *reaper, int *status)
 	return ended ? 1 : pid;
 }
 
-/* After reap(), which knows whether the program has gone on. */
+/*
+ * After reap(), which knows whether the program has gone on. It is continued only out of the stop that the front meant: a
+ * shell continues the whole job, and then the next Ctrl-Z may have come already.
+ */
 static void answer_front(struct reaper *reaper)
 {
+	if (reaper->goes_on_after != 0 && reaper->is_stopped && reaper->stops == reaper->goes_on_after)
+		send_program(reaper, SIGCONT);
+	reaper->goes_on_after = 0;
 	if (reaper->stop_asked != 0)
 		tell(reaper, MESSAGE_STOP, reaper->is_stopped ? reaper->stop_asked : 0);
 	reaper->stop_asked = 0;

@@ -42,6 +42,7 @@ export const protocol = {
     stopped: 50,
     ended: 51,
     stop: 52,
+    goOn: 53,
   },
 } as const;
 

@@ -323,17 +323,47 @@ static void front_odd_status(void)
 	(void)sys_close(with.life);
 }
 
+/* What continues a stopped job may be heard of when the program has stopped once more: it must stay so. */
+static void inside_stays_stopped(void)
+{
+	struct message stopped;
+
+	start_inside();
+	expect(sys_kill(with.program, SIGSTOP) == 0, "kill");
+	stopped = next(with.control);
+	expect(stopped.kind == MESSAGE_STOPPED && stopped.index == 1, "the first stop is told");
+	hold();
+	expect(sys_kill(with.program, SIGCONT) == 0, "kill"); /* as a member of the group */
+	expect_heard(SIGCONT);
+	expect(sys_kill(with.program, SIGSTOP) == 0, "kill");
+	say(with.control, MESSAGE_GO_ON, 1);
+	go_on();
+	stopped = next(with.control);
+	expect(stopped.kind == MESSAGE_STOPPED && stopped.index == 2, "the second stop is told");
+	say(with.control, MESSAGE_STOPPED, SIGSTOP);
+	expect_next(with.control, MESSAGE_STOP, SIGSTOP); /* it was not continued */
+	say(with.control, MESSAGE_GO_ON, 2);
+	expect_heard(SIGCONT);
+	end_program(6);
+	expect_next(with.control, MESSAGE_ENDED, 6 << 8);
+	expect_next(with.life, MESSAGE_DRAIN, 0);
+	(void)sys_close(with.life);
+}
+
 static void front_mirrors_stop(void)
 {
+	struct message stopped = { .kind = MESSAGE_STOPPED, .value = SIGTTIN, .index = 3 };
 	int status;
 
 	start_front(0);
-	say(with.control, MESSAGE_STOPPED, SIGTTIN);
+	expect(channel_send(with.control, &stopped, NO_DESCRIPTOR) == 0, "sendmsg");
 	expect_next(with.control, MESSAGE_STOPPED, SIGTTIN);
 	say(with.control, MESSAGE_STOP, SIGTTIN);
 	status = await_reaper(WUNTRACED);
 	expect(STOPPED(status) && EXIT_OF(status) == SIGTTIN, "it stops as the program did");
 	go_on();
+	expect_next(with.control, MESSAGE_GO_ON, 3);
+	go_on(); /* to one that runs: it is the program's to hear */
 	expect_next(with.control, MESSAGE_SIGNAL, SIGCONT);
 	(void)sys_close(with.life);
 }
@@ -387,6 +417,7 @@ int main(int argc, char **argv)
 		{ "front-asked-twice", front_asked_twice },
 		{ "front-last-words", front_last_words },
 		{ "front-odd-status", front_odd_status },
+		{ "inside-stays-stopped", inside_stays_stopped },
 		{ "front-mirrors-stop", front_mirrors_stop },
 		{ "front-full", front_full },
 		{ "front-launcher-answers-early", front_launcher_answers_early },

@@ -94,6 +94,7 @@ describe("the reaper", () => {
     { name: "front-asked-twice", end: "signal 9", what: "ends the sandbox when it is asked again, later" },
     { name: "front-last-words", end: "exit 6", what: "hears all that was said before the end, but stops no more" },
     { name: "front-odd-status", end: "exit 125", what: "takes no status that is none" },
+    { name: "inside-stays-stopped", end: "exit 6", what: "continues the program only out of the stop that was meant" },
     { name: "front-mirrors-stop", end: "exit 125", what: "stops as the program has" },
     { name: "front-full", end: "exit 125", what: "never waits for a sandbox that does not listen" },
     { name: "front-launcher-answers-early", end: "exit 126", what: "ends as a launcher says that has failed" },
