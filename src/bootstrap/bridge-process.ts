@@ -16,7 +16,7 @@ import type { Messages } from "../sys/messages.ts";
 import { noDescriptor, protocol, receiveMessage } from "../sys/protocol.ts";
 import type { StubRole } from "../sys/stub-role.ts";
 import { parseRelayPlan, type RelayPlan } from "./relay-plan.ts";
-import { type Report, statusReport } from "./status.ts";
+import { type Report, statusReport } from "../inside/status.ts";
 
 /** How long the bridges stay unused before daemons are taken to be done with them. */
 const quietMs = 10_000;

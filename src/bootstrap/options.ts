@@ -39,7 +39,7 @@ import {
   landlockModes,
   networkRequest,
   seccompModes,
-} from "./request.ts";
+} from "../inside/request.ts";
 
 /** These speak of fence's own reports, and may stand beside a plan. */
 const besidePlan: readonly OptionName[] = ["plan", "plan-fd", "status-fd", "debug", "help"];

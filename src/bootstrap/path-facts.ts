@@ -5,9 +5,9 @@
  */
 import { accessSync, constants, statSync } from "node:fs";
 import type { RulesetChoice } from "../landlock/ruleset.ts";
-import type { PathFacts } from "./environment.ts";
-import { realPath } from "./program.ts";
-import { allows } from "./ruleset.ts";
+import type { PathFacts } from "../inside/environment.ts";
+import { realPath } from "../inside/program.ts";
+import { allows } from "../inside/ruleset.ts";
 
 export function pathFacts(choice: RulesetChoice): PathFacts {
   const isDirectory = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

@@ -7,7 +7,7 @@
  */
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import { planJsonSchema } from "../../src/bootstrap/plan-schema.ts";
+import { planJsonSchema } from "../../src/inside/plan-schema.ts";
 import { isPlan, planBytes, wholePlans } from "../kit/json-plans.ts";
 
 const [minutes = "10", firstSeed = String(Date.now() & 0x7fffffff)] = process.argv.slice(2);

@@ -7,9 +7,9 @@
 import fc from "fast-check";
 import { FenceError } from "../../src/base/errors.ts";
 import { maxDescriptor } from "../../src/base/option-values.ts";
-import { parseJsonPlan, planText } from "../../src/bootstrap/json-plan.ts";
-import type { ProgramRequest } from "../../src/bootstrap/request.ts";
-import { resourceLimits } from "../../src/bootstrap/resource-limits.ts";
+import { parseJsonPlan, planText } from "../../src/inside/json-plan.ts";
+import type { ProgramRequest } from "../../src/inside/request.ts";
+import { resourceLimits } from "../../src/inside/resource-limits.ts";
 import { logWords, scopeWords } from "../../src/landlock/options.ts";
 import type { Json } from "../../src/plan/schema.ts";
 

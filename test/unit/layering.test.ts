@@ -11,6 +11,7 @@ const rows: Readonly<Record<string, number>> = {
   cli: 2,
   launcher: 2,
   bootstrap: 2,
+  inside: 2.5,
   config: 3,
   proxy: 3,
   bridge: 3,

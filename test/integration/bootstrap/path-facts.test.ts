@@ -5,7 +5,7 @@ import { pathFacts } from "../../../src/bootstrap/path-facts.ts";
 import { emptyRequest, type RulesetRequest } from "../../../src/landlock/request.ts";
 import { chooseRuleset } from "../../../src/landlock/ruleset.ts";
 import { requires } from "../../kit/requires.ts";
-import { files } from "./files.ts";
+import { files } from "../inside/files.ts";
 
 const newestAbi = 9;
 const factsUnder = (rules: RulesetRequest["rules"]) =>

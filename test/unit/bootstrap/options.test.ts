@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
 import { optionNames } from "../../../src/bootstrap/command-line.ts";
 import { type BootstrapCommand, parseBootstrap } from "../../../src/bootstrap/options.ts";
-import { defaultNoProxy } from "../../../src/bootstrap/request.ts";
+import { defaultNoProxy } from "../../../src/inside/request.ts";
 import { emptyRequest } from "../../../src/landlock/request.ts";
 
 const parse = (...args: string[]): BootstrapCommand => parseBootstrap(args, 2);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { optionNames as namesOf, type OptionTable } from "../../../src/base/command-line.ts";
 import { optionNames } from "../../../src/bootstrap/command-line.ts";
 import { parseBootstrap } from "../../../src/bootstrap/options.ts";
-import { defaultNoProxy, proxyListeners } from "../../../src/bootstrap/request.ts";
+import { defaultNoProxy, proxyListeners } from "../../../src/inside/request.ts";
 import { chooseCommand, commandWords } from "../../../src/cli/commands.ts";
 import { configHelp } from "../../../src/cli/config-help.ts";
 import { configOptions, configWords } from "../../../src/cli/config-options.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
-import { failed } from "../../../src/bootstrap/status.ts";
+import { failed } from "../../../src/inside/status.ts";
 import { InsideEvents } from "../../../src/launcher/inside-events.ts";
 
 function listening() {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sandboxPath } from "../../../src/base/paths.ts";
-import { parseJsonPlan } from "../../../src/bootstrap/json-plan.ts";
+import { parseJsonPlan } from "../../../src/inside/json-plan.ts";
 import { type InsideRequest, insidePlan } from "../../../src/launcher/inside-plan.ts";
 
 const request: InsideRequest = {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { triedCalls } from "../../../src/bootstrap/verification.ts";
+import { triedCalls } from "../../../src/inside/verification.ts";
 import { bridgeDenials } from "../../../src/seccomp/bridge-filter.ts";
 import {
   type Architecture,

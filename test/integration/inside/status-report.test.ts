@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import { starting, statusReport } from "../../../src/bootstrap/status.ts";
+import { starting, statusReport } from "../../../src/inside/status.ts";
 import { files } from "./files.ts";
 
 function opened(path: string, flags: string): number {

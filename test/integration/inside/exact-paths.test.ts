@@ -1,7 +1,7 @@
 import { readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import addon from "landlock-napi/addon";
 import { expect, test } from "vitest";
-import { newRuleset } from "../../../src/bootstrap/new-ruleset.ts";
+import { newRuleset } from "../../../src/inside/new-ruleset.ts";
 import { emptyRequest } from "../../../src/landlock/request.ts";
 import { chooseRuleset } from "../../../src/landlock/ruleset.ts";
 import type { Addon } from "../../../src/sys/addon.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { environmentChange, type PathFacts } from "../../../src/bootstrap/environment.ts";
+import { environmentChange, type PathFacts } from "../../../src/inside/environment.ts";
 import { parseBootstrap } from "../../../src/bootstrap/options.ts";
 
 type Environment = Readonly<Record<string, string>>;

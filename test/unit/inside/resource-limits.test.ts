@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
-import { resourceLimits } from "../../../src/bootstrap/resource-limits.ts";
+import { resourceLimits } from "../../../src/inside/resource-limits.ts";
 import { execPlanFormat } from "../../../src/plan/exec-plan-bytes.ts";
 
 test("the index of each limit is the kernel's number", () => {

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
-import { readPlan } from "../../../src/bootstrap/json-plan.ts";
+import { readPlan } from "../../../src/inside/json-plan.ts";
 import { files } from "./files.ts";
 
 function refusal(from: string | number): FenceError {

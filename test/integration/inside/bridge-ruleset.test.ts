@@ -3,7 +3,7 @@ import { readlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import addon from "landlock-napi/addon";
 import { expect, test } from "vitest";
-import { makeBridgeRuleset } from "../../../src/bootstrap/bridge-ruleset.ts";
+import { makeBridgeRuleset } from "../../../src/inside/bridge-ruleset.ts";
 import type { Address } from "../../../src/bridge/address.ts";
 import { maskOf } from "../../../src/landlock/abi.ts";
 import type { Addon } from "../../../src/sys/addon.ts";
@@ -72,7 +72,7 @@ test("a kernel without Landlock gives no ruleset", () => {
 test("the kernel enforces it: no file can be opened", (context) => {
   needsAbi(1, context);
   const script = `
-    const { makeBridgeRuleset } = await import(${JSON.stringify(resolve("src/bootstrap/bridge-ruleset.ts"))});
+    const { makeBridgeRuleset } = await import(${JSON.stringify(resolve("src/inside/bridge-ruleset.ts"))});
     const { default: addon } = await import("landlock-napi/addon");
     const { statSync, readFileSync } = await import("node:fs");
     const { fd } = makeBridgeRuleset(addon, [{ kind: "unix", path: "/run/s" }]);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
-import { failed, starting, statusReport } from "../../../src/bootstrap/status.ts";
+import { failed, starting, statusReport } from "../../../src/inside/status.ts";
 
 test("a failure says all that is known of it, and null where nothing is", () => {
   const known = { step: "enforce-landlock", syscall: "open", path: "/srv", errno: "ENOENT", hint: "bring it in" };

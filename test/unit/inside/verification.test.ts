@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { attemptsOf, type Check, judge } from "../../../src/bootstrap/verification.ts";
+import { attemptsOf, type Check, judge } from "../../../src/inside/verification.ts";
 
 const check = (changes: Partial<Check>): Check => ({
   what: "do it",
