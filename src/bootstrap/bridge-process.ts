@@ -10,13 +10,13 @@
 import { readSync } from "node:fs";
 import { Bridges } from "../bridge/bridges.ts";
 import { inheritListener } from "../bridge/listener.ts";
+import { type Report, statusReport } from "../inside/status.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
 import type { Messages } from "../sys/messages.ts";
 import { noDescriptor, protocol, receiveMessage } from "../sys/protocol.ts";
 import type { StubRole } from "../sys/stub-role.ts";
 import { parseRelayPlan, type RelayPlan } from "./relay-plan.ts";
-import { type Report, statusReport } from "../inside/status.ts";
 
 /** How long the bridges stay unused before daemons are taken to be done with them. */
 const quietMs = 10_000;

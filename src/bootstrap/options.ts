@@ -19,17 +19,6 @@ import {
 } from "../base/option-values.ts";
 import { type Address, parseAddress, parseBridge } from "../bridge/address.ts";
 import {
-  type AccessWord,
-  accessWords,
-  type LogWord,
-  logWords,
-  type ScopeWord,
-  scopeWords,
-} from "../landlock/options.ts";
-import type { QuietRequest } from "../landlock/request.ts";
-import { pathMismatch } from "../plan/schema.ts";
-import { bootstrapOptions, type OptionName } from "./command-line.ts";
-import {
   type BootstrapRequest,
   defaultNoProxy,
   type EnvironmentRequest,
@@ -40,6 +29,17 @@ import {
   networkRequest,
   seccompModes,
 } from "../inside/request.ts";
+import {
+  type AccessWord,
+  accessWords,
+  type LogWord,
+  logWords,
+  type ScopeWord,
+  scopeWords,
+} from "../landlock/options.ts";
+import type { QuietRequest } from "../landlock/request.ts";
+import { pathMismatch } from "../plan/schema.ts";
+import { bootstrapOptions, type OptionName } from "./command-line.ts";
 
 /** These speak of fence's own reports, and may stand beside a plan. */
 const besidePlan: readonly OptionName[] = ["plan", "plan-fd", "status-fd", "debug", "help"];

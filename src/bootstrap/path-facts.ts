@@ -4,10 +4,10 @@
  * Runs:     sandbox, before anything is restricted.
  */
 import { accessSync, constants, statSync } from "node:fs";
-import type { RulesetChoice } from "../landlock/ruleset.ts";
 import type { PathFacts } from "../inside/environment.ts";
 import { realPath } from "../inside/program.ts";
 import { allows } from "../inside/ruleset.ts";
+import type { RulesetChoice } from "../landlock/ruleset.ts";
 
 export function pathFacts(choice: RulesetChoice): PathFacts {
   const isDirectory = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

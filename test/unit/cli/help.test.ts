@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import { optionNames as namesOf, type OptionTable } from "../../../src/base/command-line.ts";
 import { optionNames } from "../../../src/bootstrap/command-line.ts";
 import { parseBootstrap } from "../../../src/bootstrap/options.ts";
-import { defaultNoProxy, proxyListeners } from "../../../src/inside/request.ts";
 import { chooseCommand, commandWords } from "../../../src/cli/commands.ts";
 import { configHelp } from "../../../src/cli/config-help.ts";
 import { configOptions, configWords } from "../../../src/cli/config-options.ts";
 import { bootstrapHelp, bridgeHelp, checkHelp, completionHelp, generalHelp, runHelp } from "../../../src/cli/help.ts";
+import { defaultNoProxy, proxyListeners } from "../../../src/inside/request.ts";
 import { parseRun } from "../../../src/launcher/options.ts";
 import { runOptions } from "../../../src/launcher/run-options.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { environmentChange, type PathFacts } from "../../../src/inside/environment.ts";
 import { parseBootstrap } from "../../../src/bootstrap/options.ts";
+import { environmentChange, type PathFacts } from "../../../src/inside/environment.ts";
 
 type Environment = Readonly<Record<string, string>>;
 

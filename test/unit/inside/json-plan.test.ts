@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
-import { parseJsonPlan } from "../../../src/inside/json-plan.ts";
 import { parseBootstrap } from "../../../src/bootstrap/options.ts";
+import { parseJsonPlan } from "../../../src/inside/json-plan.ts";
 import type { BootstrapRequest, ProgramRequest } from "../../../src/inside/request.ts";
 import { resourceLimits } from "../../../src/inside/resource-limits.ts";
 import type { Json } from "../../../src/plan/schema.ts";
