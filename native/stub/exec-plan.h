@@ -45,7 +45,12 @@ enum exec_plan_type {
 	PLAN_ORIGINAL_ARGS = 0x40,   /* struct exec_plan_range: arguments of this process, byte for byte */
 	PLAN_ARG = 0x41,	     /* one argument */
 	PLAN_CHDIR = 0x50,	     /* path */
+	PLAN_LISTEN = 0x51,	     /* struct sockaddr_in or sockaddr_in6 */
 	PLAN_UMASK = 0x60,	     /* u32 */
+	PLAN_SEARCH = 0x61,	     /* paths; once, and then PLAN_EXEC_FOUND */
+	PLAN_RULESET = 0x62,	     /* struct exec_plan_ruleset; once, and then PLAN_LANDLOCK enforces it */
+	PLAN_PATH_RULE = 0x63,	     /* struct exec_plan_path_rule, and the path; after PLAN_RULESET */
+	PLAN_PORT_RULE = 0x64,	     /* struct exec_plan_port_rule; after PLAN_RULESET */
 	PLAN_RLIMIT = 0x70,	     /* struct exec_plan_rlimit */
 	PLAN_STREAM = 0x71,	     /* struct exec_plan_stream: a standard stream */
 	PLAN_SIGNALS = 0x72,	     /* struct exec_plan_signals */
@@ -54,6 +59,7 @@ enum exec_plan_type {
 	PLAN_SECCOMP = 0xa0,	     /* struct sock_filter[]; none: no filter; required, once */
 	PLAN_EXEC = 0xb0,	     /* path; required, once, last */
 	PLAN_EXEC_ORIGINAL = 0xb1,   /* u32: the argument of this process that is the path; instead of PLAN_EXEC */
+	PLAN_EXEC_FOUND = 0xb2,	     /* nothing: what PLAN_SEARCH has found; instead of PLAN_EXEC */
 };
 
 /* What comes before the first step of every plan, as failures name it; never in a plan. */

@@ -18,11 +18,14 @@ enum message_kind {
 	MESSAGE_EXIT = 2,      /* to P0: value = the status to exit with; the error has been reported */
 	MESSAGE_TAKE = 3,      /* to P0: value = a descriptor that the caller meant for fence, not for the program */
 	MESSAGE_TAKEN = 4,     /* from P0: error = 0 with the descriptor, or an errno value of call value */
-	MESSAGE_FAILED = 5,    /* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT */
+	MESSAGE_FAILED = 5,    /* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT. value =
+				which of the step's calls, enum exec_plan_listen and so on. When there was nothing to execute:
+				descriptor = O_PATH of the root directory, to look at it from outside */
 	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd; value: enum reaper_place; unless that is 0 stay as the
 				reaper, a child goes on as P0 and answers. In the sandbox of a launcher index is the descriptor
 				that leads to it; in the launcher's front the answer's index is the one to hand to the sandbox,
-				and its step has a bit for each of the descriptors 0 to 2 that the caller had closed */
+				and its step has a bit for each of the descriptors 0 to 2 that the caller had closed. To
+				the inside step is the descriptor on which sockets are asked for, MESSAGE_SOCKET, or 0 */
 	MESSAGE_VERIFY = 7,    /* to P0: as EXEC_PLAN, but for a throw-away child; payload: its attempts */
 	MESSAGE_TRIED = 8,     /* from that child: index of the attempt; value = its result, or error = its errno value */
 	MESSAGE_VERIFIED = 9,  /* from P0: the child has ended, value = its wait status; error: of clone(2), or with
@@ -33,7 +36,7 @@ enum message_kind {
 	 * From the set-up to the keeper, which answers only READY. EXIT: there is nothing to keep, nor to remove; of P0: it does
 	 * not become the program.
 	 */
-	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket */
+	MESSAGE_LISTENER = 16,	  /* descriptor: a listening socket. From P0, launched: that of the plan's step index */
 	MESSAGE_SOCKET_FILE = 17, /* value: which place, from 0: the listener is made, its file is to be removed at the end */
 	MESSAGE_MAY_CONNECT = 18, /* payload: the path of a Unix target that the bridge process must be allowed to use */
 	MESSAGE_RELAY_PLAN = 19,  /* descriptor: a sealed memory file, what the bridge process is to do */
@@ -61,6 +64,13 @@ enum message_kind {
 	MESSAGE_ENDED = 51,   /* from the sandbox: value = the program's wait status */
 	MESSAGE_STOP = 52,    /* from the sandbox, the answer: value = the signal to stop by, or 0: it goes on */
 	MESSAGE_GO_ON = 53,   /* to the sandbox: the front was continued: value = after which stop of the program's */
+
+	/* Between the reaper in the sandbox and whoever connects to ports in there from outside. */
+	MESSAGE_SOCKET = 54,  /* value = AF_INET or AF_INET6: a TCP socket of the sandbox's, please; the answer: descriptor, or error
+				 with value: of which call, 0 socket(2), 1 sendmsg(2) */
+
+	/* From a front to a launcher that serves several. */
+	MESSAGE_ATTACH = 64,  /* value, index: which start it is for; descriptors: setup and life, as a launcher's own have them */
 };
 
 /* What MESSAGE_TAKEN says has failed. */

@@ -23,6 +23,10 @@ const { headerBytes, stepBytes } = execPlanFormat;
 const alignmentBytes = 8;
 const filterBytes = 8;
 const lastStream = 2;
+/** AF_INET, AF_INET6. */
+const family = { ipv4: 2, ipv6: 10 } as const;
+/** Of a Landlock rule, before its path. */
+const pathRuleBytes = 24;
 /** Stands for a standard stream that is to be closed. */
 const closed = -1;
 
@@ -100,6 +104,18 @@ function encodePayload(step: ExecStep): Uint8Array {
       return step.filter;
     case "exec-original":
       return numbers(step.index);
+    case "exec-found":
+      return Buffer.alloc(0);
+    case "listen":
+      return step.address;
+    case "search":
+      return Buffer.concat(step.paths.map(text));
+    case "ruleset":
+      return masks(step.handledFs, step.handledNet, step.scoped, step.quietFs, step.quietNet, step.quietScoped);
+    case "path-rule":
+      return Buffer.concat([masks(step.directoryAccess, step.fileAccess), ruleFlags(step.quiet), text(step.path)]);
+    case "port-rule":
+      return Buffer.concat([masks(step.port, step.access), ruleFlags(step.quiet)]);
     default:
       return unreachable(step);
   }
@@ -170,6 +186,29 @@ function decodePayload(kind: StepKind, payload: Buffer): ExecStep {
     case "exec-original":
       size(4);
       return { kind, index: payload.readUInt32LE(0) };
+    case "exec-found":
+      size(0);
+      return { kind };
+    case "listen":
+      return { kind, address: listenAddress(payload) };
+    case "search":
+      return { kind, paths: paths(payload) };
+    case "ruleset": {
+      size(48);
+      const [handledFs = 0, handledNet = 0, scoped = 0, quietFs = 0, quietNet = 0, quietScoped = 0] = masksIn(payload);
+      return { kind, handledFs, handledNet, scoped, quietFs, quietNet, quietScoped };
+    }
+    case "path-rule": {
+      if (payload.length < pathRuleBytes) throw malformed("a Landlock rule has a bad size");
+      const [directoryAccess = 0, fileAccess = 0] = masksIn(payload.subarray(0, 16));
+      const path = string(payload.subarray(pathRuleBytes));
+      return { kind, path, directoryAccess, fileAccess, quiet: isQuiet(payload.subarray(16)) };
+    }
+    case "port-rule": {
+      size(24);
+      const [port = 0, access = 0] = masksIn(payload.subarray(0, 16));
+      return { kind, port: below(0x10000, port), access, quiet: isQuiet(payload.subarray(16)) };
+    }
     default:
       return unreachable(kind);
   }
@@ -179,8 +218,22 @@ function checkWhole(steps: readonly ExecStep[]): void {
   const count = (...wanted: StepKind[]) => steps.filter(({ kind }) => wanted.includes(kind)).length;
   if (count("landlock") !== 1) throw malformed("there must be one answer for Landlock");
   if (count("seccomp") !== 1) throw malformed("there must be one answer for seccomp");
-  if (count("exec", "exec-original") !== 1) throw malformed("there must be one program");
+  if (count("exec", "exec-original", "exec-found") !== 1) throw malformed("there must be one program");
+  if (count("search") !== count("exec-found")) throw malformed("what is searched for must be what is executed");
+  if (count("ruleset") > 1) throw malformed("there must be one ruleset");
+  const [ruleset, rule] = [steps.findIndex(isRuleset), steps.findIndex(isRule)];
+  if (rule !== -1 && (ruleset === -1 || rule < ruleset)) throw malformed("a rule has no ruleset");
+  const answer = steps.find((step) => step.kind === "landlock");
+  if (ruleset !== -1 && answer?.restricts !== true) throw malformed("the ruleset is not enforced");
   if (count("original-args", "arg") === 0) throw malformed("the program has no argument 0");
+}
+
+function isRuleset({ kind }: ExecStep): boolean {
+  return kind === "ruleset";
+}
+
+function isRule({ kind }: ExecStep): boolean {
+  return kind === "path-rule" || kind === "port-rule";
 }
 
 function aligned(length: number): number {
@@ -201,6 +254,46 @@ function signedNumbers(...values: number[]): Buffer {
 
 function longNumbers(...values: bigint[]): Buffer {
   return Buffer.from(BigUint64Array.from(values).buffer);
+}
+
+/** Bits of Landlock, in 64 each. */
+function masks(...values: number[]): Buffer {
+  return longNumbers(...values.map(BigInt));
+}
+
+function masksIn(payload: Buffer): number[] {
+  return Array.from({ length: payload.length / 8 }, (_, i) => Number(payload.readBigUInt64LE(i * 8)));
+}
+
+/** LANDLOCK_ADD_RULE_QUIET, and padding. */
+function ruleFlags(quiet: boolean): Buffer {
+  return numbers(quiet ? 1 : 0, 0);
+}
+
+function isQuiet(payload: Buffer): boolean {
+  if (payload.readUInt32LE(4) !== 0) throw malformed("the flags of a rule are malformed");
+  return below(2, payload.readUInt32LE(0)) === 1;
+}
+
+/** struct sockaddr_in or sockaddr_in6. */
+function listenAddress(payload: Buffer): Uint8Array {
+  const bytesOf: Readonly<Record<number, number>> = { [family.ipv4]: 16, [family.ipv6]: 28 };
+  if (payload.length < 2 || bytesOf[payload.readUInt16LE(0)] !== payload.length) {
+    throw malformed("the address to listen on is malformed");
+  }
+  return new Uint8Array(payload);
+}
+
+function paths(payload: Buffer): [string, ...string[]] {
+  const all: string[] = [];
+  for (let at = 0; at < payload.length; ) {
+    const end = payload.indexOf(0, at) + 1;
+    all.push(string(payload.subarray(at, end === 0 ? payload.length : end)));
+    at = end === 0 ? payload.length : end;
+  }
+  const [first, ...rest] = all;
+  if (first === undefined) throw malformed("there is no path to search");
+  return [first, ...rest];
 }
 
 /** A string that fills the payload; not empty. */

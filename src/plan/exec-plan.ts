@@ -15,7 +15,12 @@ export const stepTypes = {
   "original-args": 0x40,
   arg: 0x41,
   chdir: 0x50,
+  listen: 0x51,
   umask: 0x60,
+  search: 0x61,
+  ruleset: 0x62,
+  "path-rule": 0x63,
+  "port-rule": 0x64,
   rlimit: 0x70,
   stream: 0x71,
   signals: 0x72,
@@ -24,6 +29,7 @@ export const stepTypes = {
   seccomp: 0xa0,
   exec: 0xb0,
   "exec-original": 0xb1,
+  "exec-found": 0xb2,
 } as const;
 
 /** What comes before the first step of every plan, as failures name it. */
@@ -55,6 +61,39 @@ export type ProcessStep =
   | { readonly kind: "signals"; readonly blocked: bigint; readonly ignored: bigint }
   | { readonly kind: "drop-capabilities" };
 
+/** What a plan that was made on the host has to set up inside, where no Node of ours does it before. */
+export type SetUpStep =
+  /** A listening socket, struct sockaddr_in or sockaddr_in6: it is passed out to whoever has sent the plan. */
+  | { readonly kind: "listen"; readonly address: Uint8Array }
+  /** The first of these that may be executed is what `exec-found` executes; relative paths as execve(2) takes them. */
+  | { readonly kind: "search"; readonly paths: readonly [string, ...string[]] }
+  /** landlock_create_ruleset(2): masks of what is handled, and of what a quiet rule keeps out of the audit log. */
+  | ({ readonly kind: "ruleset" } & RulesetMasks)
+  /** Rules of the ruleset before. The path's own file type says which of the two counts; 0 and not quiet: no rule. */
+  | {
+      readonly kind: "path-rule";
+      readonly path: string;
+      readonly directoryAccess: number;
+      readonly fileAccess: number;
+      readonly quiet: boolean;
+    }
+  | { readonly kind: "port-rule"; readonly port: number; readonly access: number; readonly quiet: boolean };
+
+export interface RulesetMasks {
+  readonly handledFs: number;
+  readonly handledNet: number;
+  readonly scoped: number;
+  readonly quietFs: number;
+  readonly quietNet: number;
+  readonly quietScoped: number;
+}
+
+/** The system calls of a step that makes several, as failures number them. */
+export const stepCalls = {
+  listen: ["socket", "setsockopt", "bind", "listen", "sendmsg"],
+  "path-rule": ["open", "fstat", "landlock_add_rule"],
+} as const;
+
 /** As the step `signals` has them. */
 export function signalMask(signals: readonly number[]): bigint {
   return signals.reduce((mask, signal) => mask | (1n << BigInt(signal - 1)), 0n);
@@ -62,7 +101,7 @@ export function signalMask(signals: readonly number[]): bigint {
 
 export interface LandlockStep {
   readonly kind: "landlock";
-  /** Whether a ruleset comes with the plan. */
+  /** Whether the program gets a ruleset: that of the step `ruleset`, or one that comes with the plan. */
   readonly restricts: boolean;
   /** Of landlock_restrict_self(2). */
   readonly flags: number;
@@ -77,9 +116,18 @@ export interface SeccompStep {
 export type ProgramStep =
   | { readonly kind: "exec"; readonly path: string }
   /** The path is an argument of the process that carries out the plan, byte for byte. */
-  | { readonly kind: "exec-original"; readonly index: number };
+  | { readonly kind: "exec-original"; readonly index: number }
+  /** What the step `search` has found. */
+  | { readonly kind: "exec-found" };
 
-export type ExecStep = EnvironmentStep | ArgumentStep | ProcessStep | LandlockStep | SeccompStep | ProgramStep;
+export type ExecStep =
+  | EnvironmentStep
+  | ArgumentStep
+  | ProcessStep
+  | SetUpStep
+  | LandlockStep
+  | SeccompStep
+  | ProgramStep;
 
 export interface ExecPlan {
   readonly version: 1;
@@ -95,7 +143,7 @@ interface NeedsArguments {
   arguments(steps: readonly [ArgumentStep, ...ArgumentStep[]]): NeedsProcess;
 }
 interface NeedsProcess {
-  process(steps: readonly ProcessStep[]): NeedsLandlock;
+  process(steps: readonly (ProcessStep | SetUpStep)[]): NeedsLandlock;
 }
 interface NeedsLandlock {
   landlock(answer: { readonly restricts: boolean; readonly flags: number }): NeedsSeccomp;

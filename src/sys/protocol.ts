@@ -43,6 +43,8 @@ export const protocol = {
     ended: 51,
     stop: 52,
     goOn: 53,
+    socket: 54,
+    attach: 64,
   },
 } as const;
 
