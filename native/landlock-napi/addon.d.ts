@@ -11,8 +11,10 @@ export interface Handover {
   sealedFile(bytes: Buffer): number;
   /** One message with up to two descriptors; -1 stands for none. */
   sendMessage(socket: number, bytes: Buffer, first: number, second: number): number;
-  /** The length of one message, 0 at the end. `descriptor[0]` becomes the descriptor it carried, or -1. */
-  receiveMessage(socket: number, bytes: Buffer, descriptor: Int32Array): number;
+  /** The length of one message, 0 at the end. `descriptors` become those that it carried, -1 for each that is missing. */
+  receiveMessage(socket: number, bytes: Buffer, descriptors: Int32Array): number;
+  /** socketpair(2), SOCK_SEQPACKET and close-on-exec: what the two messages above go through. */
+  messagePair(ends: Int32Array): number;
   /** dup2(2). */
   duplicateOnto(from: number, to: number): number;
   /** A close-on-exec copy, 3 or more. */

@@ -63,11 +63,14 @@ export interface Message {
   readonly index: number;
   /** Positive, or 0. */
   readonly error: number;
+  /** -1: there is none. */
   readonly descriptor: number;
+  readonly secondDescriptor: number;
 }
 
 export interface Contents {
   readonly value?: number;
+  readonly step?: number;
   readonly index?: number;
   readonly payload?: Uint8Array;
   readonly descriptors?: readonly [number, number?];
@@ -75,20 +78,29 @@ export interface Contents {
 
 /** 0 or -errno: -EPIPE and -ECONNRESET when the other end is closed. */
 export function sendMessage(addon: Addon, socket: number, kind: MessageKind, contents: Contents = {}): number {
-  const { value = 0, index = 0, payload = new Uint8Array(), descriptors = [noDescriptor] } = contents;
-  const header = Buffer.from(Uint32Array.of(protocol.magic, protocol.kinds[kind], value, 0, index, 0).buffer);
+  const { value = 0, step = 0, index = 0, payload = new Uint8Array(), descriptors = [noDescriptor] } = contents;
+  const header = Buffer.from(Uint32Array.of(protocol.magic, protocol.kinds[kind], value, step, index, 0).buffer);
   const [first, second = noDescriptor] = descriptors;
   return addon.sendMessage(socket, payload.length === 0 ? header : Buffer.concat([header, payload]), first, second);
+}
+
+/** Two ends that messages go between, close-on-exec; or -errno. */
+export function messagePair(addon: Addon): readonly [near: number, far: number] | number {
+  const ends = new Int32Array(2);
+  const result = addon.messagePair(ends);
+  const [near = noDescriptor, far = noDescriptor] = ends;
+  return result < 0 ? result : [near, far];
 }
 
 /** Waits for a message unless the socket is non-blocking. "closed": by the other end. A negative number: -errno. */
 export function receiveMessage(addon: Addon, socket: number): Message | "closed" | number {
   const bytes = Buffer.alloc(protocol.messageBytes);
-  const received = new Int32Array([noDescriptor]);
+  const received = new Int32Array(2);
   const length = addon.receiveMessage(socket, bytes, received);
   if (length === 0) return "closed";
   if (length < 0) return length;
   if (length !== bytes.length || bytes.readUInt32LE(0) !== protocol.magic) throw bug("the stub sent a bad message");
   const [kind = 0, value = 0, step = 0, index = 0, error = 0] = [4, 8, 12, 16, 20].map((at) => bytes.readUInt32LE(at));
-  return { kind, value, step, index, error, descriptor: received[0] ?? noDescriptor };
+  const [descriptor = noDescriptor, secondDescriptor = noDescriptor] = received;
+  return { kind, value, step, index, error, descriptor, secondDescriptor };
 }

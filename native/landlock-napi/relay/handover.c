@@ -135,11 +135,13 @@ static napi_value send_message_call(napi_env env, napi_callback_info info)
 	return glue_number(env, send_message(socket, bytes, length, descriptors, count));
 }
 
-/* The descriptor that a received message carries, or -1; any further one is closed. */
-static int received_descriptor(struct msghdr *message)
+/* The descriptors that a received message carries, -1 for each that is missing; any further one is closed. */
+static void received_descriptors(struct msghdr *message, int32_t *descriptors, size_t room)
 {
-	int first = -1;
+	size_t taken = 0;
 
+	for (size_t i = 0; i < room; i++)
+		descriptors[i] = -1;
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
 		size_t count;
 
@@ -150,18 +152,17 @@ static int received_descriptor(struct msghdr *message)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-			if (first == -1)
-				first = fd;
+			if (taken < room)
+				descriptors[taken++] = fd;
 			else
 				(void)close(fd); /* not asked for, so nothing depends on it */
 		}
 	}
-	return first;
 }
 
 /*
- * receiveMessage(socket, bytes: Buffer, descriptor: Int32Array of 1): length, 0 at the end, or -errno.
- * The descriptor is -1 when the message carried none.
+ * receiveMessage(socket, bytes: Buffer, descriptors: Int32Array of 1 or more): length, 0 at the end, or -errno.
+ * A descriptor is -1 when the message carried fewer.
  */
 static napi_value receive_message_call(napi_env env, napi_callback_info info)
 {
@@ -193,12 +194,30 @@ static napi_value receive_message_call(napi_env env, napi_callback_info info)
 	} while (received == -1 && errno == EINTR);
 	if (received == -1)
 		return glue_number(env, -errno);
-	*(int32_t *)slot = received_descriptor(&message);
+	received_descriptors(&message, slot, count);
 	if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
 		return glue_number(env, received);
-	if (*(int32_t *)slot != -1)
-		(void)close(*(int32_t *)slot); /* of a message that is refused */
+	for (size_t i = 0; i < count; i++) {
+		if (((int32_t *)slot)[i] != -1)
+			(void)close(((int32_t *)slot)[i]); /* of a message that is refused */
+	}
 	return glue_number(env, -EMSGSIZE);
+}
+
+/* messagePair(ends: Int32Array of 2): 0 or -errno. Connected sockets of which each message arrives whole. */
+static napi_value message_pair_call(napi_env env, napi_callback_info info)
+{
+	napi_value args[1];
+	napi_typedarray_type type;
+	size_t count;
+	void *ends;
+
+	if (glue_args(env, info, 1, args) != 0)
+		return NULL;
+	if (napi_get_typedarray_info(env, args[0], &type, &count, &ends, NULL, NULL) != napi_ok ||
+	    type != napi_int32_array || count < 2)
+		return glue_type_error(env, "expected an Int32Array of 2");
+	return glue_number(env, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1 ? -errno : 0);
 }
 
 /* duplicateOnto(from, to): 0 or -errno. @to is replaced, without close-on-exec. */
@@ -247,6 +266,7 @@ int handover_register(napi_env env, napi_value exports)
 		GLUE_CALL("sealedFile", sealed_file_call),
 		GLUE_CALL("sendMessage", send_message_call),
 		GLUE_CALL("receiveMessage", receive_message_call),
+		GLUE_CALL("messagePair", message_pair_call),
 		GLUE_CALL("duplicateOnto", duplicate_onto_call),
 		GLUE_CALL("duplicateAboveStdio", duplicate_above_stdio_call),
 		GLUE_CALL("wipeEnvironment", wipe_environment_call),

@@ -72,7 +72,7 @@ export interface Relay {
   /**
    * Calls back from Node's event loop while the descriptor is readable (or has an error), until unwatch().
    * Makes it non-blocking. The caller unwatches it before closing it. What the callback throws is uncaught.
-   * Answers the watch's id, 1 or more. -ENOSPC: 16 watches exist. -EPERM: not a descriptor that can be polled.
+   * Answers the watch's id, 1 or more. -ENOSPC: 512 watches exist. -EPERM: not a descriptor that can be polled.
    */
   watch(fd: number, callback: () => void, keepsLoopAlive: boolean): number;
   /** -ENOENT: this watch has ended already. */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#define MAX_WATCHES 16
+#define MAX_WATCHES 512
 
 struct watch {
 	uv_poll_t poll;
