@@ -5,6 +5,7 @@
  * Promises: every way out has one report and the exit status of docs/errors.md; errors of this part do not leave it.
  * Source:   src/packed-host.ts loads it
  */
+import { readFileSync } from "node:fs";
 import { isSea } from "node:sea";
 import { buildId, version } from "./base/build.ts";
 import { asFenceError, FenceError } from "./base/errors.ts";
@@ -28,6 +29,7 @@ import { runChild } from "./sys/child.ts";
 import { Front } from "./sys/front.ts";
 import { hostFiles } from "./sys/host-files.ts";
 import type { Messages } from "./sys/messages.ts";
+import { originalEnvironment } from "./sys/original-environment.ts";
 import { createSettingsFile, readSettingsFile } from "./sys/settings-files.ts";
 import { WaitingProcess } from "./sys/stub.ts";
 import type { StubRole } from "./sys/stub-role.ts";
@@ -60,10 +62,11 @@ export async function runLaunch({ addon, role, messages, say }: LaunchRole, word
         return status;
       }
       case "launch": {
-        const context = { addon, waiting, front, messages, say, environment: role.environment };
+        const environment = () => originalEnvironment(readFileSync(role.environment));
+        const context = { addon, waiting, front, messages, environment };
         const { action } = given.request;
         if (action.kind === "run") await launch(context, given.request);
-        else await showLaunch(context, given.request, action.form);
+        else await showLaunch({ ...context, say }, given.request, action.form);
         waiting.exit(0);
         front.leave();
         return 0;

@@ -5,7 +5,6 @@
  * Promises: reads, and asks; changes nothing on the host. `--dry-run` shows what a run would use.
  * Source:   docs/launch.md
  */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path/posix";
 import { FenceError } from "../base/errors.ts";
 import type { Address } from "../bridge/address.ts";
@@ -21,7 +20,7 @@ import type { Addon } from "../sys/addon.ts";
 import { runChild } from "../sys/child.ts";
 import { hostFiles } from "../sys/host-files.ts";
 import { hostView } from "../sys/host-view.ts";
-import { originalEnvironment, type Variables } from "../sys/original-environment.ts";
+import type { Variables } from "../sys/original-environment.ts";
 import { readSettingsFile } from "../sys/settings-files.ts";
 import type { HostBridgeRequest } from "./bridge-ends.ts";
 import { type BwrapFile, isSystemPlace, locateBwrap, replaceableBwrap } from "./bwrap.ts";
@@ -37,68 +36,68 @@ import { programArguments, programEnvironment } from "./program.ts";
 import type { LaunchRequest } from "./request.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-/** What does not depend on how the program is confined. */
-export interface ProgramDecision {
+/** What the configuration says: the same for every program that is started under it. */
+export interface PolicyDecision {
   readonly policy: Policy;
   readonly notes: readonly PlanNote[];
   readonly found: FoundGrants | null;
-  readonly argv: readonly string[];
-  readonly environment: Variables;
-  /** The program's working directory. */
-  readonly directory: string;
   /** null: there is nothing to bridge. */
   readonly bridges: HostBridgeRequest | null;
   /** What is asked of the kernel. */
   readonly wanted: IsolationRequest;
 }
 
-export interface Decision extends ProgramDecision {
+/** What is decided for each program. */
+export interface CommandDecision {
+  readonly argv: readonly string[];
+  readonly environment: Variables;
+  /** The program's working directory. */
+  readonly directory: string;
+}
+
+/** What does not depend on how the program is confined. */
+export interface ProgramDecision extends PolicyDecision, CommandDecision {}
+
+/** How programs are confined: what this host has for it. */
+export interface IsolationGround {
   readonly bwrap: BwrapFile;
   readonly isolation: IsolationDecision;
   readonly isolationDoors: IsolationDoors;
 }
 
+/** Mounts are planned anew for each start: see decideMounts(). */
+export interface Decision extends ProgramDecision, IsolationGround {}
+
 export interface DecisionDoors {
   readonly addon: Addon;
-  /** The environment as it was given, for reading. */
-  readonly environment: number;
+  /** The environment as it was given. Throws FENCE_USAGE. */
+  readonly environment: () => Variables;
 }
 
 /** Throws FENCE_CONFIG, FENCE_COMMAND, FENCE_USAGE, FENCE_BWRAP, FENCE_ISOLATION. */
 export async function decide(doors: DecisionDoors, request: LaunchRequest, around: Surroundings): Promise<Decision> {
   const program = decideProgram(doors, request, around);
-  const { policy, wanted } = program;
-  const bwrap = locateBwrap(around.environment["PATH"], hostFiles);
-  const isolationDoors: IsolationDoors = {
-    run: runChild,
-    ground: () => ({ ...readGround(hostFiles, around.environment), setUserId: bwrap.setUserId }),
-  };
-  // Where less is acceptable it must be known before the start what there is; else the start itself finds out.
-  const mayBeLess = namespaceLayers.some((layer) => policy.isolation[layer] === "best-effort");
-  if (mayBeLess) decideMounts({ policy, bwrap }, around, []); // before bubblewrap is started for the first time
-  const isolation = mayBeLess ? await preflight(wanted, bwrap, isolationDoors) : decideIsolation(wanted);
-  const hasNetwork = isolation.namespaces.layers.has("network");
-  if (program.bridges !== null && !hasNetwork) throw withoutNetwork(wanted.hostNetwork);
-  return { ...program, bwrap, isolation, isolationDoors };
+  return { ...program, ...(await decideIsolationGround(program, around, "when less is acceptable")) };
 }
 
 /** Throws FENCE_CONFIG, FENCE_COMMAND, FENCE_USAGE. */
-export function decideProgram(
-  { addon, environment: given }: DecisionDoors,
-  request: LaunchRequest,
+export function decideProgram(doors: DecisionDoors, request: LaunchRequest, around: Surroundings): ProgramDecision {
+  const decided = decidePolicy(doors, request, around);
+  return { ...decided, ...decideCommand(doors, decided, request, around) };
+}
+
+/** Throws FENCE_CONFIG. */
+export function decidePolicy(
+  { addon }: Pick<DecisionDoors, "addon">,
+  request: PolicyParts,
   around: Surroundings,
-): ProgramDecision {
+): PolicyDecision {
   const doors = { read: readSettingsFile, uid: around.uid };
   const { policy, notes, found } = loadPolicy(doors, { ...request.policy, ...around });
-  const { program } = request;
-  refuseDeniedCommand(policy.command, program.kind === "shell" ? program.command : program.argv);
   return {
     policy,
     notes,
     found,
-    argv: programArguments(program),
-    environment: programEnvironment(() => originalEnvironment(readFileSync(given)), request.environment),
-    directory: resolve(around.directory, request.directory ?? "."),
     bridges: bridgesOf(request, policy),
     wanted: {
       isolation: policy.isolation,
@@ -108,6 +107,47 @@ export function decideProgram(
       seccomp: hasSeccomp(hostFiles),
     },
   };
+}
+
+/** The parts of a request that decidePolicy() looks at. */
+export type PolicyParts = Pick<LaunchRequest, "policy" | "publish" | "httpProxy" | "socksProxy">;
+
+/** Throws FENCE_COMMAND, FENCE_USAGE. */
+export function decideCommand(
+  { environment: original }: Pick<DecisionDoors, "environment">,
+  { policy }: Pick<PolicyDecision, "policy">,
+  request: Pick<LaunchRequest, "program" | "environment" | "directory">,
+  around: Pick<Surroundings, "directory">,
+): CommandDecision {
+  const { program } = request;
+  refuseDeniedCommand(policy.command, program.kind === "shell" ? program.command : program.argv);
+  return {
+    argv: programArguments(program),
+    environment: programEnvironment(original, request.environment),
+    directory: resolve(around.directory, request.directory ?? "."),
+  };
+}
+
+/**
+ * Where less is acceptable it must be known before the start what there is; else the start itself finds out, unless a
+ * pre-flight is wanted `"always"`: whoever starts many programs is told at once. Throws FENCE_BWRAP, FENCE_ISOLATION.
+ */
+export async function decideIsolationGround(
+  { policy, wanted, bridges }: PolicyDecision,
+  around: Surroundings,
+  preflights: "always" | "when less is acceptable",
+): Promise<IsolationGround> {
+  const bwrap = locateBwrap(around.environment["PATH"], hostFiles);
+  const isolationDoors: IsolationDoors = {
+    run: runChild,
+    ground: () => ({ ...readGround(hostFiles, around.environment), setUserId: bwrap.setUserId }),
+  };
+  const isTried = preflights === "always" || namespaceLayers.some((layer) => policy.isolation[layer] === "best-effort");
+  if (isTried) decideMounts({ policy, bwrap }, around, []); // before bubblewrap is started for the first time
+  const isolation = isTried ? await preflight(wanted, bwrap, isolationDoors) : decideIsolation(wanted);
+  const hasNetwork = isolation.namespaces.layers.has("network");
+  if (bridges !== null && !hasNetwork) throw withoutNetwork(wanted.hostNetwork);
+  return { bwrap, isolation, isolationDoors };
 }
 
 /** On the host's loopback the bridges would let anybody in, and clash with those of other sandboxes. */
@@ -138,7 +178,7 @@ function hasHostNetwork({ network }: Policy): boolean {
   return network.allowedDomains.includes("*");
 }
 
-function bridgesOf(request: LaunchRequest, { network }: Policy): HostBridgeRequest | null {
+function bridgesOf(request: PolicyParts, { network }: Policy): HostBridgeRequest | null {
   const wanted = {
     httpProxy: request.httpProxy ?? loopback(network.httpProxyPort),
     socksProxy: request.socksProxy ?? loopback(network.socksProxyPort),

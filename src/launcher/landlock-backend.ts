@@ -144,7 +144,7 @@ interface Parts {
 async function start({ addon, waiting, messages }: LaunchContext, parts: Parts): Promise<Sandbox> {
   const { request, decision, proxies, temporary, inside, around } = parts;
   const { policy, files, host, wanted } = decision;
-  const sandbox = new Sandbox(addon, waiting, messages.descriptor);
+  const sandbox = new Sandbox(addon, waiting, messages);
   const rules = [...files.rules, { access: "rwx" as const, path: temporary }];
   const plan = insidePlan({
     argv: decision.argv,

@@ -32,8 +32,13 @@ import { type Surroundings, surroundings } from "./surroundings.ts";
 /** Of a path that could not be protected since it did not exist. */
 const whyItMatters = "other programs of yours obey this file; look at it before you go on, or remove it";
 
+export interface ShowContext extends LaunchContext {
+  /** To standard output. */
+  readonly say: (text: string) => void;
+}
+
 /** `--dry-run`: the same decisions, and nothing is made. Throws as launch(). */
-export async function showLaunch(context: LaunchContext, request: LaunchRequest, form: "tree" | "json"): Promise<void> {
+export async function showLaunch(context: ShowContext, request: LaunchRequest, form: "tree" | "json"): Promise<void> {
   const { addon, say } = context;
   if (request.backend === "landlock") {
     say(showLandlocked(context, request, form));
@@ -61,15 +66,31 @@ export async function showLaunch(context: LaunchContext, request: LaunchRequest,
 export async function launch(context: LaunchContext, request: LaunchRequest): Promise<void> {
   const { statusFd } = request;
   let report = new LaunchReport(null, null);
-  try {
+  const failed = (error: FenceError) => report.failed(error);
+  const ended = (end: SandboxEnd) => report.ended(end, []);
+  await told(context, { failed, ended }, async () => {
     const taken = statusFd === null ? null : context.waiting.takeDescriptor(statusFd, "--status-fd");
     report = new LaunchReport(taken, statusFd);
     report.starting();
     await (request.backend === "landlock" ? runLandlocked : runSandbox)(context, request, report);
+  });
+}
+
+/**
+ * Tells what `run` throws to the report, and what became of a start that the user has ended. Throws what the user is to
+ * be told.
+ */
+export async function told(
+  context: LaunchContext,
+  report: { readonly failed: (error: FenceError) => void; readonly ended: (end: SandboxEnd) => void },
+  run: () => Promise<void>,
+): Promise<void> {
+  try {
+    await run();
   } catch (thrown) {
     const end = await endOfStart(context);
     if (end === "gone") return;
-    if (end?.ofProgram && end.signal !== null) return report.ended(end, []); // the user has ended the start
+    if (end?.ofProgram && end.signal !== null) return report.ended(end); // the user has ended the start
     const error = asFenceError(thrown);
     if (error.code !== "FENCE_STATUS") report.failed(error);
     const hasSaid = end?.exit !== null && !context.waiting.isProgram; // what was to become bubblewrap, and ended by itself
@@ -84,10 +105,26 @@ async function endOfStart({ waiting, front }: LaunchContext): Promise<SandboxEnd
 
 async function runSandbox(context: LaunchContext, request: LaunchRequest, report: LaunchReport): Promise<void> {
   using resources = new DisposableStack();
-  const { addon, front, messages } = context;
   const around = surroundings();
-  const log = resources.adopt(new LaunchLog(messages, request, around.directory), (open) => open.close());
+  const log = resources.adopt(new LaunchLog(context.messages, request, around.directory), (open) => open.close());
   const decision = await decide(context, request, around);
+  await runDecided(context, { request, around, decision, log, report });
+}
+
+/** What a start of a decided program needs. */
+export interface DecidedLaunch {
+  readonly request: LaunchRequest;
+  readonly around: Surroundings;
+  readonly decision: Decision;
+  readonly log: Pick<LaunchLog, "isDebugging" | "debug" | "denied">;
+  readonly report: Pick<LaunchReport, "ready" | "verified" | "ended">;
+}
+
+/** Settles when all is over. Mounts are planned, and bridges opened, for this start alone. Throws as launch(). */
+export async function runDecided(context: LaunchContext, launch: DecidedLaunch): Promise<void> {
+  using resources = new DisposableStack();
+  const { addon, front, messages } = context;
+  const { request, around, decision, log, report } = launch;
   const directory = decision.bridges === null ? null : runtimeDirectory(addon, around, resources);
   const bridges = await openBridges({ addon, decision, uid: around.uid, directory, log }, resources);
   const mounts = decideMounts(decision, around, bridges?.sockets ?? []);
@@ -125,7 +162,7 @@ interface BridgeParts {
   readonly decision: Decision;
   readonly uid: number;
   readonly directory: RuntimeDirectory | null;
-  readonly log: LaunchLog;
+  readonly log: Pick<LaunchLog, "denied">;
 }
 
 async function openBridges(parts: BridgeParts, resources: DisposableStack): Promise<HostBridges | null> {

@@ -12,12 +12,16 @@ import type { Messages } from "../sys/messages.ts";
 import type { LaunchRequest } from "./request.ts";
 
 export class LaunchLog {
-  readonly #messages: Messages;
+  readonly #messages: Pick<Messages, "write">;
   readonly #request: Pick<LaunchRequest, "debug" | "monitor">;
   #file: number | null = null;
 
   /** Throws FENCE_LAUNCH when the file cannot be opened. */
-  constructor(messages: Messages, request: Pick<LaunchRequest, "debug" | "monitor" | "logFile">, directory: string) {
+  constructor(
+    messages: Pick<Messages, "write">,
+    request: Pick<LaunchRequest, "debug" | "monitor" | "logFile">,
+    directory: string,
+  ) {
     this.#messages = messages;
     this.#request = request;
     if (request.logFile === null) return;

@@ -47,12 +47,12 @@ export class Sandbox {
   readonly #messagesFd: number;
   readonly #statusFd: number;
 
-  /** From here on the process that waits is a child of the front. `error` is this process's copy of standard error. */
-  constructor(addon: Addon, waiting: WaitingProcess, error: number) {
+  /** From here on the process that waits is a child of the front. `error.descriptor` is the program's standard error. */
+  constructor(addon: Addon, waiting: WaitingProcess, error: { readonly descriptor: number }) {
     this.#addon = addon;
     this.#waiting = waiting;
     this.#front = waiting.refer({ place: "front" });
-    this.#standardError = this.#front.closedStreams.includes(standardError) ? null : waiting.give(error);
+    this.#standardError = this.#front.closedStreams.includes(standardError) ? null : waiting.give(error.descriptor);
     [this.#messages, this.#messagesFd] = this.#pipe();
     [this.#status, this.#statusFd] = this.#pipe();
   }

@@ -30,12 +30,13 @@ export interface LaunchContext {
   readonly addon: Addon;
   readonly waiting: WaitingProcess;
   readonly front: Front;
-  readonly messages: Messages;
-  /** To standard output. */
-  readonly say: (text: string) => void;
-  /** The environment as it was given, for reading. */
-  readonly environment: number;
+  readonly messages: LaunchMessages;
+  /** The environment as it was given. Throws FENCE_USAGE. */
+  readonly environment: () => Variables;
 }
+
+/** What is said to the user of one launch. */
+export type LaunchMessages = Pick<Messages, "descriptor" | "write" | "leaveStdio">;
 
 const bootstrapPath = "/tmp/fence/bin/fence";
 
@@ -46,14 +47,14 @@ export interface LaunchParts {
   readonly bridges: HostBridges | null;
   readonly mounts: MountPlan;
   readonly inside: InsideEvents;
-  readonly log: LaunchLog;
+  readonly log: Pick<LaunchLog, "isDebugging" | "debug">;
 }
 
 /** Everything that the sandbox inherits is given to it, then it starts. */
 export async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: LaunchParts): Promise<Sandbox> {
   const { request, decision, bridges, mounts, inside, log } = parts;
   const { policy, isolation } = decision;
-  const sandbox = new Sandbox(addon, waiting, messages.descriptor);
+  const sandbox = new Sandbox(addon, waiting, messages);
   const check = new MountCheck(addon, sandbox);
   const args = [
     ...isolation.bwrapArgs,
