@@ -39,6 +39,12 @@ _Noreturn static void end(const struct own *own, int status)
 	sys_exit(status);
 }
 
+/* Whom this process obeys, in messages. */
+static const char *whom(const struct own *own)
+{
+	return own->face == SET_UP_LAUNCHED ? "the launcher" : "the set-up process";
+}
+
 _Noreturn static void end_with(const struct own *own, const struct failure *failure)
 {
 	fail_print(failure);
@@ -49,6 +55,7 @@ _Noreturn static void end_call(const struct own *own, const char *message, const
 {
 	const struct failure failure = {
 		.message = message,
+		.path = whom(own),
 		.syscall = syscall,
 		.error = (int)-result,
 		.step = STEP,
@@ -60,7 +67,24 @@ _Noreturn static void end_call(const struct own *own, const char *message, const
 
 _Noreturn static void end_of_set_up(const struct own *own, const char *message)
 {
-	const struct failure failure = set_up_failure(message);
+	struct failure failure = set_up_failure(message);
+
+	if (own->face == SET_UP_LAUNCHED) {
+		failure.hint = "the program was not started; the launcher was killed, or its own message stands above";
+		failure.code = "FENCE_LAUNCH";
+	}
+	end_with(own, &failure);
+}
+
+_Noreturn static void end_of_message(const struct own *own, const char *message)
+{
+	const struct failure failure = {
+		.message = message,
+		.path = whom(own),
+		.step = STEP,
+		.hint = "the program was not started: this is a mistake in fence, or somebody else wrote to its socket",
+		.code = "FENCE_EXEC_PLAN",
+	};
 
 	end_with(own, &failure);
 }
@@ -73,9 +97,9 @@ static int hear(const struct own *own, struct delivery *delivery)
 	if (result == -EPIPE)
 		return -1;
 	if (result == -EPROTO)
-		end_of_set_up(own, "bad message from the set-up process");
+		end_of_message(own, "bad message from");
 	if (result < 0)
-		end_call(own, "cannot hear the set-up process", "recvmsg", result);
+		end_call(own, "cannot hear", "recvmsg", result);
 	return 0;
 }
 
@@ -83,7 +107,7 @@ static int hear(const struct own *own, struct delivery *delivery)
 static void end_unless_heard(const struct own *own, long result)
 {
 	if (result < 0 && result != -EPIPE && result != -ECONNRESET) /* if it is gone, the next receive tells */
-		end_call(own, "cannot answer the set-up process", "sendmsg", result);
+		end_call(own, "cannot answer", "sendmsg", result);
 }
 
 static void answer_with(const struct own *own, struct message *taken, int descriptor)
@@ -140,26 +164,35 @@ static int is_open_descriptor(const struct own *own, int descriptor)
 }
 
 /*
- * Goes on in a child, which becomes the program; this process stays behind as its reaper. @control leads to the front.
- * Returns 0 or -errno.
+ * Goes on in a child, which becomes the program; this process stays behind as its reaper. @control leads to the front,
+ * @factory to who asks for sockets. Returns 0 or -errno.
  */
-static long leave_reaper(struct own *own, enum reaper_place place, int *control)
+static long leave_reaper(struct own *own, enum reaper_place place, int *control, int factory)
 {
-	const struct reaper_ends inside = { .place = place, .life = own->life, .control = *control };
+	const struct reaper_ends inside = {
+		.place = place,
+		.life = own->life,
+		.control = *control,
+		.factory = factory,
+	};
 	long result;
 
 	if (place == REAPER_FRONT)
 		result = front_fork(own->start, own->life, own->setup, control);
-	else if (place == REAPER_INSIDE && !is_open_descriptor(own, *control))
+	else if (place == REAPER_INSIDE && !(is_open_descriptor(own, *control) &&
+					     (factory == NO_DESCRIPTOR || is_open_descriptor(own, factory))))
 		result = -EBADF;
 	else
 		result = reaper_fork(own->start, &inside);
 	if (result < 0)
 		return result;
-	(void)sys_close(own->life); /* the reaper's alone */
+	if (own->life != NO_DESCRIPTOR)
+		(void)sys_close(own->life); /* the reaper's alone */
 	own->life = NO_DESCRIPTOR;
 	if (place == REAPER_INSIDE)
 		(void)sys_close(*control); /* likewise */
+	if (factory != NO_DESCRIPTOR)
+		(void)sys_close(factory);
 	return result;
 }
 
@@ -168,7 +201,8 @@ static void refer(struct own *own, const struct message *message)
 {
 	enum reaper_place place = message->value;
 	int control = (int)message->index;
-	long result = place == REAPER_NONE ? 0 : leave_reaper(own, place, &control);
+	int factory = place == REAPER_INSIDE && message->step != 0 ? (int)message->step : NO_DESCRIPTOR;
+	long result = place == REAPER_NONE ? 0 : leave_reaper(own, place, &control, factory);
 	struct message taken = { .kind = MESSAGE_TAKEN, .value = TAKEN_CLONE };
 
 	if (result >= 0) {
@@ -178,9 +212,24 @@ static void refer(struct own *own, const struct message *message)
 		result = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
 	}
 	taken.error = result < 0 ? (uint32_t)-result : 0;
+	own->is_refused = own->face == SET_UP_LAUNCHED && result < 0;
 	answer_with(own, &taken, result < 0 ? NO_DESCRIPTOR : (int)result);
 	if (result >= 0)
 		(void)sys_close((int)result); /* the set-up has its own copy */
+}
+
+/*
+ * The launcher looks for the reason where the program was to be found: in this root directory, which it has not. Landlock and
+ * the filter let it be opened so, open(2).
+ */
+static int place_of_search(const struct own *own, const struct plan_failure *failed)
+{
+	int is_search = failed->step == PLAN_SEARCH || failed->step == PLAN_EXEC || failed->step == PLAN_EXEC_FOUND ||
+			failed->step == PLAN_EXEC_ORIGINAL;
+	long root = own->face != SET_UP_LAUNCHED || !is_search ? -ENOENT
+							       : sys_open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return root < 0 ? NO_DESCRIPTOR : (int)root;
 }
 
 /* Tells the set-up which step failed and exits as it says; speaks for itself when the set-up is gone. */
@@ -191,7 +240,8 @@ _Noreturn static void fail(const struct own *own, const struct plan_failure *fai
 		.path = failed->path,
 		.error = (int)failed->error,
 		.step = EXEC_STEP,
-		.hint = "the set-up process, which would explain it, has ended",
+		.hint = own->face == SET_UP_LAUNCHED ? "the launcher, which would explain it, has ended"
+						     : "the set-up process, which would explain it, has ended",
 		.code = "FENCE_EXEC_PLAN",
 	};
 	struct message message = {
@@ -202,7 +252,7 @@ _Noreturn static void fail(const struct own *own, const struct plan_failure *fai
 	};
 	struct delivery delivery;
 
-	if (channel_send(own->setup, &message, NO_DESCRIPTOR) >= 0 && hear(own, &delivery) == 0 &&
+	if (channel_send(own->setup, &message, place_of_search(own, failed)) >= 0 && hear(own, &delivery) == 0 &&
 	    delivery.message.kind == MESSAGE_EXIT)
 		end(own, (int)delivery.message.value);
 	if (failed->step != PLAN_EXEC && failed->step != PLAN_EXEC_ORIGINAL)
@@ -293,7 +343,7 @@ static void verify(const struct own *own, const struct delivery *delivery)
 	int status = 0;
 
 	if (!attempts_check(&attempts, delivery->payload_length))
-		end_of_set_up(own, "bad attempts from the set-up process");
+		end_of_message(own, "bad attempts from");
 	child = sys_fork_silent();
 	if (child == 0)
 		rehearse(own, delivery, plan, &counts);
@@ -313,31 +363,40 @@ static void verify(const struct own *own, const struct delivery *delivery)
 _Noreturn void bootstrap(const struct start *start, int file, enum set_up_face face)
 {
 	struct own own = set_up_start(start, file, face);
+
+	bootstrap_obey(&own);
+}
+
+_Noreturn void bootstrap_obey(struct own *own)
+{
 	struct delivery delivery;
 
-	while (hear(&own, &delivery) == 0) {
+	while (hear(own, &delivery) == 0) {
 		switch (delivery.message.kind) {
 		case MESSAGE_TAKE:
-			give_descriptor(&own, delivery.message.value);
+			give_descriptor(own, delivery.message.value);
 			break;
 		case MESSAGE_REFER:
-			refer(&own, &delivery.message);
+			refer(own, &delivery.message);
 			break;
 		case MESSAGE_GIVE:
-			take_given(&own, delivery.descriptors[0]);
+			take_given(own, delivery.descriptors[0]);
 			break;
 		case MESSAGE_VERIFY:
-			verify(&own, &delivery);
+			verify(own, &delivery);
 			break;
 		case MESSAGE_EXEC_PLAN:
-			run_plan(&own, &delivery); /* does not return */
+			if (own->is_refused)
+				break; /* EXIT is the answer to the refusal */
+			run_plan(own, &delivery); /* does not return */
 		case MESSAGE_EXIT:
-			end(&own, (int)delivery.message.value);
+			end(own, (int)delivery.message.value);
 		default:
-			end_of_set_up(&own, "unknown message from the set-up process");
+			end_of_message(own, "unknown message from");
 		}
 	}
-	if (own.face == SET_UP_LAUNCHER && own.life == NO_DESCRIPTOR)
+	if (own->face == SET_UP_LAUNCHER && own->life == NO_DESCRIPTOR)
 		sys_exit(EXIT_FENCE_FAILED); /* the front is told as well, and says it */
-	end_of_set_up(&own, "the set-up process ended before it was ready");
+	end_of_set_up(own, own->face == SET_UP_LAUNCHED ? "the launcher ended before the program was started"
+							: "the set-up process ended before it was ready");
 }

@@ -26,7 +26,7 @@ static long open_closed_streams(void)
 
 long front_fork(const struct start *start, int life, int setup, int *control)
 {
-	struct reaper_ends ends = { .place = REAPER_FRONT, .life = life };
+	struct reaper_ends ends = { .place = REAPER_FRONT, .life = life, .factory = NO_DESCRIPTOR };
 	int pair[2], keep[2];
 	long result = channel_pair(pair);
 

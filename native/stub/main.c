@@ -8,6 +8,7 @@
 #include "bootstrap.h"
 #include "descriptor.h"
 #include "fail.h"
+#include "launched.h"
 #include "node.h"
 #include "start.h"
 #include "sys.h"
@@ -75,6 +76,8 @@ __attribute__((used)) void fence_main(unsigned long *stack)
 	start = start_read(stack);
 	if (start.is_secure)
 		die_secure();
+	if (start.argc > 1 && text_equal(start.argv[1], "launched"))
+		launched(&start); /* /proc may be missing, nor is it needed */
 	file = open_executable();
 	if (start.argc > 1 && text_equal(start.argv[1], "bootstrap"))
 		bootstrap(&start, file, SET_UP_BOOTSTRAP);

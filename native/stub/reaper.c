@@ -496,7 +496,7 @@ static void end_orphans(struct reaper *reaper)
 static void become_reaper(const struct start *start, struct reaper *reaper)
 {
 	long result = restrict_no_new_privs();
-	int keep[5];
+	int keep[6];
 	unsigned int kept = 0;
 
 	if (result < 0)
@@ -521,11 +521,14 @@ static void become_reaper(const struct start *start, struct reaper *reaper)
 	reaper->signals = descriptor_above_stdio(sys_signal_descriptor(~0UL));
 	if (reaper->signals < 0)
 		die_call(STEP, "cannot read signals", "signalfd4", reaper->signals);
-	keep[kept++] = reaper->ends.life;
 	keep[kept++] = reaper->program_pidfd;
 	keep[kept++] = reaper->signals;
+	if (reaper->ends.life != NO_DESCRIPTOR)
+		keep[kept++] = reaper->ends.life;
 	if (reaper->ends.control != NO_DESCRIPTOR)
 		keep[kept++] = reaper->ends.control;
+	if (reaper->ends.factory != NO_DESCRIPTOR)
+		keep[kept++] = reaper->ends.factory;
 	if (reaper->ends.place == REAPER_FRONT)
 		reaper->standard_error = standard_error_keep();
 	if (reaper->standard_error != NO_DESCRIPTOR)
@@ -601,7 +604,8 @@ _Noreturn static void serve(const struct start *start, struct reaper *reaper)
 		end_front(reaper, status);
 	if (reaper->ends.place == REAPER_INSIDE)
 		tell(reaper, MESSAGE_ENDED, status);
-	(void)await_drain(reaper, &drain);
+	if (reaper->ends.life != NO_DESCRIPTOR)
+		(void)await_drain(reaper, &drain);
 	end_orphans(reaper);
 	end_as(status);
 }

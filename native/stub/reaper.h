@@ -17,8 +17,9 @@
 
 struct reaper_ends {
 	enum reaper_place place;
-	int life;    /* to the keeper; of the front: to the launcher */
+	int life;    /* to the keeper, or NO_DESCRIPTOR when there is none; of the front: to the launcher */
 	int control; /* between front and sandbox; NO_DESCRIPTOR when alone */
+	int factory; /* inside: to who asks for sockets of this network namespace, or NO_DESCRIPTOR */
 };
 
 /* Returns 0 in the child, which is as this process was. Does not return in the reaper. -errno: there is no child. */

@@ -16,6 +16,7 @@
 enum set_up_face {
 	SET_UP_BOOTSTRAP, /* `fence bootstrap`: it ends when the program runs, the keeper stays */
 	SET_UP_LAUNCHER,  /* `fence run`: it stays as long as the program, and there is no keeper */
+	SET_UP_LAUNCHED,  /* `fence launched`: it is the launcher outside of the sandbox, and nobody was started here */
 };
 
 /* What this process holds until it becomes the program. */
@@ -23,7 +24,8 @@ struct own {
 	const struct start *start;
 	enum set_up_face face;
 	int setup; /* to the Node */
-	int life;  /* to whoever outlives the program's start: the keeper, or the launcher */
+	int life;  /* to whoever outlives the program's start: the keeper, or the launcher; launched: NO_DESCRIPTOR */
+	int is_refused; /* launched: no child could go on as P0; the plan, which was sent already, is not for this process */
 };
 
 /* @file is the executable. Ends this process when it fails. */

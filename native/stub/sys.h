@@ -40,6 +40,7 @@
 #define SOCK_SEQPACKET 5
 #define SOCK_CLOEXEC O_CLOEXEC
 #define SOL_SOCKET 1
+#define SO_TYPE 3
 #define SCM_RIGHTS 1
 #define MSG_DONTWAIT 0x40
 #define MSG_NOSIGNAL 0x4000
@@ -184,6 +185,16 @@ static inline long sys_epoll_create(void)
 static inline long sys_socketpair(int type, int sockets[2])
 {
 	return SYSCALL(__NR_socketpair, AF_UNIX, type, 0, sockets);
+}
+
+/* Of the level SOL_SOCKET. Returns its value, a number that is not negative, or -errno. */
+static inline long sys_socket_number(int socket, int option)
+{
+	int value = 0;
+	uint32_t length = sizeof(value);
+	long result = SYSCALL(__NR_getsockopt, socket, SOL_SOCKET, option, &value, &length);
+
+	return result < 0 ? result : value;
 }
 
 static inline long sys_sendmsg(int socket, const struct sys_message *message, int flags)

@@ -99,3 +99,27 @@ void text_add_number(struct text *text, long number)
 		digits[--first] = '-';
 	text_add(text, digits + first);
 }
+
+/* -1 for what is none. */
+static int digit_of(char character)
+{
+	if (character >= '0' && character <= '9')
+		return character - '0';
+	if (character >= 'a' && character <= 'f')
+		return character - 'a' + 10;
+	return -1;
+}
+
+const char *text_read_number(const char *text, uint32_t base, uint32_t *number)
+{
+	uint64_t value = 0;
+	const char *at = text;
+
+	for (; digit_of(*at) >= 0 && digit_of(*at) < (int)base; at++) {
+		value = value * base + (uint64_t)digit_of(*at);
+		if (value > UINT32_MAX)
+			return NULL;
+	}
+	*number = (uint32_t)value;
+	return at == text ? NULL : at;
+}

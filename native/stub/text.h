@@ -8,6 +8,7 @@
 #define FENCE_STUB_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* The compiler calls these itself. */
 void *memcpy(void *to, const void *from, size_t length);
@@ -30,5 +31,8 @@ void text_add(struct text *text, const char *part);
 /* At most @longest bytes of what somebody else wrote: control characters, which could forge a line, become '?'. */
 void text_add_part(struct text *text, const char *part, size_t longest);
 void text_add_number(struct text *text, long number);
+
+/* The number of base 10 or 16 that @text starts with. Returns what stands behind it, or NULL when there is none that fits. */
+const char *text_read_number(const char *text, uint32_t base, uint32_t *number);
 
 #endif

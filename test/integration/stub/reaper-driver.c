@@ -72,7 +72,12 @@ static void start_reaper(enum reaper_place place, int ignored)
 	with.reaper = SYSCALL(__NR_clone, SIGCHLD, 0, 0, 0, 0);
 	expect(with.reaper >= 0, "clone");
 	if (with.reaper == 0) {
-		struct reaper_ends ends = { .place = place, .life = life[0], .control = control[0] };
+		struct reaper_ends ends = {
+			.place = place,
+			.life = life[0],
+			.control = control[0],
+			.factory = NO_DESCRIPTOR,
+		};
 
 		(void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL); /* a broken promise leaves nobody behind */
 		(void)sys_close(life[1]);

@@ -1,0 +1,244 @@
+/*
+ * A launcher without Node: says what it is told to a `fence launched`, and prints what that answers.
+ *
+ * Runs:     in tests.
+ * Promises: what stands before "start" is in the sockets before the process is started; ends as the process does.
+ *
+ *   launcher WORD... -- COMMAND...
+ *
+ * "FD" in the command becomes the number of the socket. The exec plan is read from standard input, answers go to descriptor 3:
+ * one line each. The words, in their order:
+ *
+ *   to setup: refer | factory | refer-numbers I S   MESSAGE_REFER inside: with control, with a socket factory besides, with these
+ *             plan | exit N | kind N | junk N       what it says; N bytes that are no message
+ *             close
+ *             start                                 starts the command
+ *   from it:  heard, said                           prints one message of setup, of control
+ *             setup, control                        until it is closed
+ *   control:  signal N
+ *   factory:  ask FAMILY | factory-junk N           asks and prints the answer; N bytes that are no message
+ *             factory-closed | end-factory          prints its next message, its end; closes this end
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../../native/stub/protocol.h"
+
+enum { OURS, THEIRS };
+
+static struct {
+	int setup[2];
+	int control[2];
+	int factory[2];
+	int plan;
+	uint32_t plan_size;
+	pid_t child;
+	char **command;
+} with;
+
+static long must(long result, const char *what)
+{
+	if (result >= 0)
+		return result;
+	perror(what);
+	exit(99);
+}
+
+static void send_bytes(int socket, const void *bytes, size_t length, int descriptor)
+{
+	struct iovec part = { .iov_base = (void *)bytes, .iov_len = length };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr packet = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	if (descriptor >= 0) {
+		packet.msg_control = &control;
+		packet.msg_controllen = sizeof(control);
+		control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET };
+		control.header.cmsg_type = SCM_RIGHTS;
+		memcpy(CMSG_DATA(&control.header), &descriptor, sizeof(int));
+	}
+	must(sendmsg(socket, &packet, MSG_NOSIGNAL), "sendmsg");
+}
+
+static void say(int socket, uint32_t kind, uint32_t value, uint32_t index, uint32_t step, int descriptor)
+{
+	struct message message = {
+		.magic = PROTOCOL_MAGIC, .kind = kind, .value = value, .index = index, .step = step,
+	};
+
+	send_bytes(socket, &message, sizeof(message), descriptor);
+}
+
+/* What came with a message, in a word. */
+static const char *describe(int descriptor)
+{
+	struct stat found, root;
+	int domain = 0, accepts = 0;
+	socklen_t length = sizeof(domain);
+
+	if (descriptor < 0)
+		return "none";
+	must(fstat(descriptor, &found), "fstat");
+	must(stat("/", &root), "stat");
+	if (S_ISDIR(found.st_mode))
+		return found.st_ino == root.st_ino && (fcntl(descriptor, F_GETFL) & O_PATH) != 0 ? "root" : "directory";
+	if (!S_ISSOCK(found.st_mode))
+		return "other";
+	must(getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &length), "getsockopt");
+	must(getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &accepts, &length), "getsockopt");
+	if (accepts != SOCK_STREAM || (fcntl(descriptor, F_GETFL) & O_NONBLOCK) == 0)
+		return "odd socket";
+	return domain == AF_INET ? "IPv4 socket" : domain == AF_INET6 ? "IPv6 socket" : "odd socket";
+}
+
+/* Prints one message. Returns whether there was one. */
+static int hear(const char *name, int socket)
+{
+	struct message message;
+	struct iovec part = { .iov_base = &message, .iov_len = sizeof(message) };
+	char control[CMSG_SPACE(sizeof(int))];
+	struct msghdr packet = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+	};
+	ssize_t length = recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
+	int descriptor = -1;
+
+	if (length == 0 || (length < 0 && errno == ECONNRESET)) {
+		dprintf(3, "%s closed\n", name);
+		return 0;
+	}
+	must(length, "recvmsg");
+	if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+		memcpy(&descriptor, CMSG_DATA(header), sizeof(int));
+	if (message.kind == MESSAGE_TAKEN) { /* which process it is depends on chance */
+		dprintf(3, "%s taken: error %u of call %u\n", name, message.error, message.value);
+	} else {
+		dprintf(3, "%s %u: value %u, step %u, index %u, error %u, %s\n", name, message.kind, message.value,
+			message.step, message.index, message.error, describe(descriptor));
+	}
+	if (descriptor >= 0)
+		close(descriptor);
+	return 1;
+}
+
+static void read_plan(void)
+{
+	char bytes[65536];
+	ssize_t length;
+
+	with.plan = (int)must(memfd_create("plan", MFD_CLOEXEC | MFD_ALLOW_SEALING), "memfd_create");
+	while ((length = must(read(0, bytes, sizeof(bytes)), "read")) > 0) {
+		must(write(with.plan, bytes, (size_t)length), "write");
+		with.plan_size += (uint32_t)length;
+	}
+	must(fcntl(with.plan, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), "fcntl");
+}
+
+static void start(void)
+{
+	static char number[16];
+
+	snprintf(number, sizeof(number), "%d", with.setup[THEIRS]);
+	with.child = (pid_t)must(fork(), "fork");
+	if (with.child == 0) {
+		for (char **word = with.command; *word != NULL; word++) {
+			if (strcmp(*word, "FD") == 0)
+				*word = number;
+		}
+		close(3);
+		execvp(with.command[0], with.command);
+		_exit(98);
+	}
+	close(with.setup[THEIRS]);
+	close(with.control[THEIRS]);
+	close(with.factory[THEIRS]);
+}
+
+static int inherited(int pair[2])
+{
+	return (int)must(fcntl(pair[THEIRS], F_SETFD, 0), "fcntl") == 0 ? pair[THEIRS] : -1;
+}
+
+/* Does one word, and answers how many words it was. */
+static int obey(char **words)
+{
+	const char *word = words[0];
+	uint32_t number = words[1] != NULL ? (uint32_t)strtoul(words[1], NULL, 10) : 0;
+	char junk[300] = "this is no message";
+
+	if (strcmp(word, "plan") == 0)
+		return say(with.setup[OURS], MESSAGE_EXEC_PLAN, with.plan_size, 0, 0, with.plan), 1;
+	if (strcmp(word, "refer") == 0)
+		return say(with.setup[OURS], MESSAGE_REFER, REAPER_INSIDE, (uint32_t)inherited(with.control), 0, -1), 1;
+	if (strcmp(word, "refer-numbers") == 0)
+		return say(with.setup[OURS], MESSAGE_REFER, REAPER_INSIDE, number,
+			   (uint32_t)strtoul(words[2], NULL, 10), -1), 3;
+	if (strcmp(word, "factory") == 0)
+		return say(with.setup[OURS], MESSAGE_REFER, REAPER_INSIDE, (uint32_t)inherited(with.control),
+			   (uint32_t)inherited(with.factory), -1), 1;
+	if (strcmp(word, "exit") == 0)
+		return say(with.setup[OURS], MESSAGE_EXIT, number, 0, 0, -1), 2;
+	if (strcmp(word, "kind") == 0)
+		return say(with.setup[OURS], number, 0, 0, 0, -1), 2;
+	if (strcmp(word, "junk") == 0)
+		return send_bytes(with.setup[OURS], junk, number, -1), 2;
+	if (strcmp(word, "close") == 0)
+		return close(with.setup[OURS]), 1;
+	if (strcmp(word, "start") == 0)
+		return start(), 1;
+	if (strcmp(word, "heard") == 0)
+		return hear("setup", with.setup[OURS]), 1;
+	if (strcmp(word, "said") == 0)
+		return hear("control", with.control[OURS]), 1;
+	if (strcmp(word, "setup") == 0 || strcmp(word, "control") == 0) {
+		while (hear(word, *word == 's' ? with.setup[OURS] : with.control[OURS]))
+			continue;
+		return 1;
+	}
+	if (strcmp(word, "ask") == 0) {
+		say(with.factory[OURS], MESSAGE_SOCKET, number, 0, 0, -1);
+		return hear("factory", with.factory[OURS]), 2;
+	}
+	if (strcmp(word, "factory-junk") == 0)
+		return send_bytes(with.factory[OURS], junk, number, -1), 2;
+	if (strcmp(word, "factory-closed") == 0)
+		return hear("factory", with.factory[OURS]), 1;
+	if (strcmp(word, "end-factory") == 0)
+		return close(with.factory[OURS]), 1;
+	if (strcmp(word, "signal") == 0)
+		return say(with.control[OURS], MESSAGE_SIGNAL, number, 0, 0, -1), 2;
+	fprintf(stderr, "no such word: %s\n", word);
+	exit(97);
+}
+
+int main(int argc, char **argv)
+{
+	int count = 1, status;
+
+	while (count < argc && strcmp(argv[count], "--") != 0)
+		count++;
+	with.command = argv + count + (count < argc);
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, with.setup), "socketpair");
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, with.control), "socketpair");
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, with.factory), "socketpair");
+	inherited(with.setup);
+	read_plan();
+	for (int at = 1; at < count;)
+		at += obey(argv + at);
+	must(waitpid(with.child, &status, 0), "waitpid");
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
