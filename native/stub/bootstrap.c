@@ -246,6 +246,7 @@ _Noreturn static void fail(const struct own *own, const struct plan_failure *fai
 	};
 	struct message message = {
 		.kind = MESSAGE_FAILED,
+		.value = failed->call,
 		.step = failed->step,
 		.index = failed->index,
 		.error = failed->error,
@@ -255,7 +256,7 @@ _Noreturn static void fail(const struct own *own, const struct plan_failure *fai
 	if (channel_send(own->setup, &message, place_of_search(own, failed)) >= 0 && hear(own, &delivery) == 0 &&
 	    delivery.message.kind == MESSAGE_EXIT)
 		end(own, (int)delivery.message.value);
-	if (failed->step != PLAN_EXEC && failed->step != PLAN_EXEC_ORIGINAL)
+	if (failed->step < PLAN_EXEC && failed->step != PLAN_SEARCH)
 		end_with(own, &failure);
 	fail_print(&failure);
 	end(own, failed->error == ENOENT || failed->error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN);
@@ -307,11 +308,21 @@ static const void *take_plan(const struct own *own, const struct delivery *deliv
 	return (const void *)plan;
 }
 
+static struct plan_means plan_means(const struct own *own, const struct delivery *delivery)
+{
+	return (struct plan_means){
+		.start = own->start,
+		.ruleset = delivery->descriptors[1],
+		.channel = own->setup,
+	};
+}
+
 _Noreturn static void run_plan(const struct own *own, const struct delivery *delivery)
 {
 	struct exec_plan_counts counts;
 	const void *plan = take_plan(own, delivery, &counts);
-	struct plan_failure failed = last_steps(plan, &counts, delivery->descriptors[1], own->start, UP_TO_EXEC);
+	const struct plan_means means = plan_means(own, delivery);
+	struct plan_failure failed = last_steps(plan, &counts, &means, UP_TO_EXEC);
 
 	fail(own, &failed);
 }
@@ -320,9 +331,11 @@ _Noreturn static void run_plan(const struct own *own, const struct delivery *del
 _Noreturn static void rehearse(const struct own *own, const struct delivery *delivery, const void *plan,
 			       const struct exec_plan_counts *counts)
 {
-	struct plan_failure failed = last_steps(plan, counts, delivery->descriptors[1], own->start, BEFORE_EXEC);
+	const struct plan_means means = plan_means(own, delivery);
+	struct plan_failure failed = last_steps(plan, counts, &means, BEFORE_EXEC);
 	struct message message = {
 		.kind = MESSAGE_FAILED,
+		.value = failed.call,
 		.step = failed.step,
 		.index = failed.index,
 		.error = failed.error,

@@ -4,10 +4,15 @@
 #include "text.h"
 
 #include <linux/filter.h>
+#include <linux/in.h>
+#include <linux/in6.h>
 
 #define RANK(type) ((type) >> 4)
 #define RLIMIT_COUNT 16
 #define LAST_STREAM 2
+#define LAST_PORT 65535
+#define FAMILY_IPV4 2  /* AF_INET */
+#define FAMILY_IPV6 10 /* AF_INET6 */
 
 struct check {
 	size_t argc;
@@ -16,6 +21,10 @@ struct check {
 	int has_landlock;
 	int has_seccomp;
 	int has_exec;
+	int has_search;
+	int has_exec_found;
+	int has_ruleset;
+	int restricts;
 };
 
 const struct exec_plan_step *exec_plan_first(const void *bytes)
@@ -39,18 +48,35 @@ const struct exec_plan_step *exec_plan_next(const struct exec_plan_step *step)
 	return (const struct exec_plan_step *)((const char *)exec_plan_payload(step) + padded(step->length));
 }
 
-/* One string that fills the payload: not empty, one NUL, at the end. */
-static int is_string(const struct exec_plan_step *step)
+/* One string that fills the bytes: not empty, one NUL, at the end. */
+static int is_text(const char *text, uint32_t length)
 {
-	const char *text = exec_plan_payload(step);
-
-	if (step->length < 2)
+	if (length < 2)
 		return 0;
-	for (uint32_t i = 0; i < step->length; i++) {
-		if ((text[i] == '\0') != (i == step->length - 1))
+	for (uint32_t i = 0; i < length; i++) {
+		if ((text[i] == '\0') != (i == length - 1))
 			return 0;
 	}
 	return 1;
+}
+
+static int is_string(const struct exec_plan_step *step)
+{
+	return is_text(exec_plan_payload(step), step->length);
+}
+
+/* Strings that fill the payload, none of them empty. */
+static int are_strings(const struct exec_plan_step *step)
+{
+	const char *text = exec_plan_payload(step);
+	int is_start = 1;
+
+	for (uint32_t i = 0; i < step->length; i++) {
+		if (is_start && text[i] == '\0')
+			return 0;
+		is_start = text[i] == '\0';
+	}
+	return step->length > 0 && is_start;
 }
 
 /* As is_string(), but an argument may be empty. */
@@ -91,6 +117,89 @@ static int is_stream(const struct exec_plan_stream *stream)
 	return stream->to <= LAST_STREAM && (stream->from > LAST_STREAM || stream->from == -1);
 }
 
+/* Of Linux itself, with a port. */
+static int is_address(const struct exec_plan_step *step)
+{
+	const struct sockaddr_in *ipv4 = exec_plan_payload(step);
+	const struct sockaddr_in6 *ipv6 = exec_plan_payload(step);
+
+	if (step->length == sizeof(*ipv4))
+		return ipv4->sin_family == FAMILY_IPV4 && ipv4->sin_port != 0;
+	return step->length == sizeof(*ipv6) && ipv6->sin6_family == FAMILY_IPV6 && ipv6->sin6_port != 0;
+}
+
+/* Landlock has none above 32 bits. */
+static int are_masks(const uint64_t *masks, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (masks[i] > UINT32_MAX)
+			return 0;
+	}
+	return 1;
+}
+
+static int is_ruleset(const struct exec_plan_step *step)
+{
+	return step->length == sizeof(struct exec_plan_ruleset) &&
+	       are_masks(exec_plan_payload(step), sizeof(struct exec_plan_ruleset) / sizeof(uint64_t));
+}
+
+static int is_path_rule(const struct exec_plan_step *step)
+{
+	const struct exec_plan_path_rule *rule = exec_plan_payload(step);
+
+	return step->length > sizeof(*rule) && are_masks(&rule->directory_access, 1) &&
+	       are_masks(&rule->file_access, 1) && rule->flags <= LANDLOCK_ADD_RULE_QUIET && rule->reserved == 0 &&
+	       is_text((const char *)(rule + 1), step->length - (uint32_t)sizeof(*rule));
+}
+
+static int is_port_rule(const struct exec_plan_step *step)
+{
+	const struct exec_plan_port_rule *rule = exec_plan_payload(step);
+
+	return step->length == sizeof(*rule) && rule->port <= LAST_PORT && are_masks(&rule->access, 1) &&
+	       rule->flags <= LANDLOCK_ADD_RULE_QUIET && rule->reserved == 0;
+}
+
+static const char *check_rule(const struct check *check, int is_well_formed)
+{
+	if (!check->has_ruleset)
+		return "a Landlock rule has no ruleset";
+	return is_well_formed ? NULL : "a Landlock rule is malformed";
+}
+
+/* What is to be set up inside. */
+static const char *check_set_up(struct check *check, const struct exec_plan_step *step)
+{
+	switch (step->type) {
+	case PLAN_LISTEN:
+		return is_address(step) ? NULL : "an address to listen on is malformed";
+	case PLAN_SEARCH:
+		check->has_search++;
+		return are_strings(step) ? NULL : "the paths to search are malformed";
+	case PLAN_RULESET:
+		check->has_ruleset++;
+		return is_ruleset(step) ? NULL : "the Landlock ruleset is malformed";
+	case PLAN_PATH_RULE:
+		return check_rule(check, is_path_rule(step));
+	case PLAN_PORT_RULE:
+		return check_rule(check, is_port_rule(step));
+	default:
+		return "a step has an unknown type";
+	}
+}
+
+static const char *check_landlock(struct check *check, const struct exec_plan_step *step)
+{
+	const struct exec_plan_landlock *landlock = exec_plan_payload(step);
+
+	check->has_landlock++;
+	if (step->length != sizeof(*landlock) || landlock->restricts > 1)
+		return "the Landlock step is malformed";
+	check->restricts = landlock->restricts == 1;
+	return NULL;
+}
+
 static const char *check_payload(struct check *check, const struct exec_plan_step *step)
 {
 	const void *payload = exec_plan_payload(step);
@@ -129,11 +238,7 @@ static const char *check_payload(struct check *check, const struct exec_plan_ste
 	case PLAN_SIGNALS:
 		return step->length == sizeof(struct exec_plan_signals) ? NULL : "the signals are malformed";
 	case PLAN_LANDLOCK:
-		check->has_landlock++;
-		return step->length == sizeof(struct exec_plan_landlock) &&
-				       ((const struct exec_plan_landlock *)payload)->restricts <= 1
-			       ? NULL
-			       : "the Landlock step is malformed";
+		return check_landlock(check, step);
 	case PLAN_SECCOMP:
 		check->has_seccomp++;
 		return step->length % sizeof(struct sock_filter) == 0 &&
@@ -148,8 +253,12 @@ static const char *check_payload(struct check *check, const struct exec_plan_ste
 		return step->length == sizeof(uint32_t) && *(const uint32_t *)payload < check->argc
 			       ? NULL
 			       : "the program's path is not an argument of this process";
+	case PLAN_EXEC_FOUND:
+		check->has_exec++;
+		check->has_exec_found++;
+		return step->length == 0 ? NULL : "a step without operands has some";
 	default:
-		return "a step has an unknown type";
+		return check_set_up(check, step);
 	}
 }
 
@@ -161,6 +270,12 @@ static const char *check_whole(const struct check *check)
 		return "there must be one answer for seccomp";
 	if (check->has_exec != 1)
 		return "there must be one program";
+	if (check->has_search != check->has_exec_found)
+		return "what is searched for must be what is executed";
+	if (check->has_ruleset > 1)
+		return "there must be one Landlock ruleset at most";
+	if (check->has_ruleset && !check->restricts)
+		return "the Landlock ruleset is not enforced";
 	if (check->counts.args == 0)
 		return "the program has no argument 0";
 	return NULL;

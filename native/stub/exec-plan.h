@@ -11,6 +11,8 @@
 
 #include "pack-index.h"
 
+#include "../landlock-napi/uapi/linux/landlock.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -76,6 +78,29 @@ enum exec_plan_read {
 	PLAN_READ_MAP = 2,   /* mmap(2) */
 };
 
+/* The calls of the steps that make several, as failures number them. */
+enum exec_plan_listen_call {
+	PLAN_LISTEN_SOCKET = 0,
+	PLAN_LISTEN_SETSOCKOPT = 1,
+	PLAN_LISTEN_BIND = 2,
+	PLAN_LISTEN_LISTEN = 3,
+	PLAN_LISTEN_SENDMSG = 4,
+};
+
+enum exec_plan_path_rule_call {
+	PLAN_PATH_RULE_OPEN = 0,
+	PLAN_PATH_RULE_FSTAT = 1,
+	PLAN_PATH_RULE_LANDLOCK_ADD_RULE = 2,
+};
+
+struct plan_failure {
+	uint32_t step;	  /* enum exec_plan_type, enum exec_plan_preparation */
+	uint32_t index;	  /* which step of the plan, from 0 */
+	uint32_t call;	  /* which of the step's calls, or 0 */
+	uint32_t error;	  /* errno */
+	const char *path; /* that was to be entered, opened or executed, or NULL */
+};
+
 struct exec_plan_range {
 	uint32_t first;
 	uint32_t count;
@@ -103,8 +128,36 @@ struct exec_plan_stream {
 };
 _Static_assert(sizeof(struct exec_plan_stream) == 8, "written by src/plan/exec-plan-bytes.ts");
 
+/* As struct landlock_ruleset_attr has them. */
+struct exec_plan_ruleset {
+	uint64_t handled_fs;
+	uint64_t handled_net;
+	uint64_t scoped;
+	uint64_t quiet_fs;
+	uint64_t quiet_net;
+	uint64_t quiet_scoped;
+};
+_Static_assert(sizeof(struct exec_plan_ruleset) == sizeof(struct landlock_ruleset_attr), "given to the kernel as it is");
+
+/* The path follows. What it leads to decides which rights count; none that are not quiet make no rule. */
+struct exec_plan_path_rule {
+	uint64_t directory_access;
+	uint64_t file_access;
+	uint32_t flags; /* of landlock_add_rule(2) */
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct exec_plan_path_rule) == 24, "written by src/plan/exec-plan-bytes.ts");
+
+struct exec_plan_port_rule {
+	uint64_t port;
+	uint64_t access;
+	uint32_t flags; /* of landlock_add_rule(2) */
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct exec_plan_port_rule) == 24, "written by src/plan/exec-plan-bytes.ts");
+
 struct exec_plan_landlock {
-	uint32_t restricts; /* 1: enforce the ruleset that came with the plan; 0: the policy says none */
+	uint32_t restricts; /* 1: enforce the plan's ruleset, or the one that came with it; 0: the policy says none */
 	uint32_t flags;	    /* of landlock_restrict_self(2) */
 };
 _Static_assert(sizeof(struct exec_plan_landlock) == 8, "written by src/plan/exec-plan-bytes.ts");

@@ -3,6 +3,7 @@
 
 #include "descriptor.h"
 #include "restrict.h"
+#include "set-up-steps.h"
 #include "sys.h"
 #include "text.h"
 
@@ -108,13 +109,13 @@ static long execute(struct vectors *vectors, const char *path)
 	return sys_execve(path, vectors->argv, vectors->envp);
 }
 
-static long carry_out(const struct exec_plan_step *step, struct vectors *vectors, int ruleset,
-		      const struct start *start, const char **path)
+static long carry_out(const struct exec_plan_step *step, struct vectors *vectors, struct set_up_steps *set_up,
+		      const struct start *start, struct plan_failure *failure)
 {
 	const void *payload = exec_plan_payload(step);
 	const struct exec_plan_range *range = payload;
+	const char **path = &failure->path;
 
-	*path = NULL;
 	switch (step->type) {
 	case PLAN_CLEAR_ENV:
 		vectors->envc = vectors->inherited = 0;
@@ -148,7 +149,7 @@ static long carry_out(const struct exec_plan_step *step, struct vectors *vectors
 	case PLAN_DROP_CAPABILITIES:
 		return restrict_capabilities(0);
 	case PLAN_LANDLOCK:
-		return enforce_landlock(payload, ruleset);
+		return enforce_landlock(payload, set_up->ruleset);
 	case PLAN_SECCOMP:
 		return restrict_system_calls(payload, step->length);
 	case PLAN_EXEC:
@@ -157,19 +158,23 @@ static long carry_out(const struct exec_plan_step *step, struct vectors *vectors
 	case PLAN_EXEC_ORIGINAL:
 		*path = start->argv[*(const uint32_t *)payload];
 		return execute(vectors, *path);
+	case PLAN_EXEC_FOUND:
+		*path = set_up->found;
+		return execute(vectors, *path);
 	default:
-		return -EINVAL; /* exec_plan_check() let nothing else through */
+		return set_up_step(set_up, step, failure);
 	}
 }
 
-struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *counts, int ruleset,
-			       const struct start *start, enum last_step last)
+struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *counts, const struct plan_means *means,
+			       enum last_step last)
 {
 	const struct exec_plan_header *header = plan;
 	const struct exec_plan_step *step = exec_plan_first(plan);
+	struct set_up_steps set_up = { .channel = means->channel, .ruleset = means->ruleset };
 	struct plan_failure failure = { .step = PLAN_VECTORS };
 	struct vectors vectors;
-	long result = vectors_make(&vectors, counts, start);
+	long result = vectors_make(&vectors, counts, means->start);
 
 	/* Before anything else: a set-user-ID program must not gain from the limits and the domain set below. */
 	if (result == 0) {
@@ -178,9 +183,10 @@ struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *
 	}
 	/* The program is the plan's last step, exec_plan_check(). */
 	for (uint32_t i = 0; result == 0 && i < header->step_count - (last == BEFORE_EXEC); i++, step = exec_plan_next(step)) {
-		failure.step = step->type;
-		failure.index = i;
-		result = carry_out(step, &vectors, ruleset, start, &failure.path);
+		if (step->type == PLAN_LISTEN && last == BEFORE_EXEC)
+			continue; /* the address is taken once */
+		failure = (struct plan_failure){ .step = step->type, .index = i };
+		result = carry_out(step, &vectors, &set_up, means->start, &failure);
 	}
 	failure.error = (uint32_t)-result;
 	return failure;

@@ -11,20 +11,19 @@
 #include "exec-plan.h"
 #include "start.h"
 
-struct plan_failure {
-	uint32_t step;	/* enum exec_plan_type */
-	uint32_t index; /* which step of the plan, from 0 */
-	uint32_t error; /* errno */
-	const char *path; /* that was to be entered or executed, or NULL */
+/* What the steps may use beside the plan. */
+struct plan_means {
+	const struct start *start;
+	int ruleset; /* a Landlock ruleset that came with the plan, or NO_DESCRIPTOR */
+	int channel; /* to whoever has sent the plan: listening sockets go there */
 };
 
 enum last_step {
 	UP_TO_EXEC,  /* returns only when a step failed */
-	BEFORE_EXEC, /* a rehearsal: returns with error 0 when every step but the last was carried out */
+	BEFORE_EXEC, /* a rehearsal, which does not listen: returns with error 0 when every step but the last was carried out */
 };
 
-/* @ruleset is a Landlock ruleset or NO_DESCRIPTOR. */
-struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *counts, int ruleset,
-			       const struct start *start, enum last_step last);
+struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *counts, const struct plan_means *means,
+			       enum last_step last);
 
 #endif

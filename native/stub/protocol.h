@@ -19,7 +19,7 @@ enum message_kind {
 	MESSAGE_TAKE = 3,      /* to P0: value = a descriptor that the caller meant for fence, not for the program */
 	MESSAGE_TAKEN = 4,     /* from P0: error = 0 with the descriptor, or an errno value of call value */
 	MESSAGE_FAILED = 5,    /* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT. value =
-				which of the step's calls, enum exec_plan_listen and so on. When there was nothing to execute:
+				which of the step's calls, enum exec_plan_listen_call and so on. When there was nothing to execute:
 				descriptor = O_PATH of the root directory, to look at it from outside */
 	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd; value: enum reaper_place; unless that is 0 stay as the
 				reaper, a child goes on as P0 and answers. In the sandbox of a launcher index is the descriptor

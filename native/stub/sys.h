@@ -30,6 +30,8 @@
 #ifndef S_IFMT /* linux/stat.h leaves them to a libc, if there is one */
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
+#define S_IFREG 0100000
+#define S_IFDIR 0040000
 #endif
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -37,9 +39,12 @@
 
 #define STDERR 2
 #define AF_UNIX 1
+#define SOCK_STREAM 1
 #define SOCK_SEQPACKET 5
 #define SOCK_CLOEXEC O_CLOEXEC
+#define SOCK_NONBLOCK O_NONBLOCK
 #define SOL_SOCKET 1
+#define SO_REUSEADDR 2
 #define SO_TYPE 3
 #define SCM_RIGHTS 1
 #define MSG_DONTWAIT 0x40
@@ -197,6 +202,26 @@ static inline long sys_socket_number(int socket, int option)
 	return result < 0 ? result : value;
 }
 
+static inline long sys_socket(int family, int type, int protocol)
+{
+	return SYSCALL(__NR_socket, family, type, protocol);
+}
+
+static inline long sys_set_option(int socket, int level, int name, const void *value, size_t length)
+{
+	return SYSCALL(__NR_setsockopt, socket, level, name, value, length);
+}
+
+static inline long sys_bind(int socket, const void *address, size_t length)
+{
+	return SYSCALL(__NR_bind, socket, address, length);
+}
+
+static inline long sys_listen(int socket, int backlog)
+{
+	return SYSCALL(__NR_listen, socket, backlog);
+}
+
 static inline long sys_sendmsg(int socket, const struct sys_message *message, int flags)
 {
 	return SYSCALL(__NR_sendmsg, socket, message, MSG_NOSIGNAL | flags);
@@ -298,6 +323,18 @@ static inline long sys_signal_descriptor(uint64_t signals)
 static inline long sys_statx(int directory, const char *name, struct statx *found)
 {
 	return SYSCALL(__NR_statx, directory, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_UID | STATX_INO, found);
+}
+
+/* What the path leads to. */
+static inline long sys_statx_target(const char *path, struct statx *found)
+{
+	return SYSCALL(__NR_statx, AT_FDCWD, path, 0, STATX_TYPE, found);
+}
+
+/* What is open. */
+static inline long sys_statx_descriptor(int fd, struct statx *found)
+{
+	return SYSCALL(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, found);
 }
 
 static inline long sys_unlink(int directory, const char *name)
@@ -445,6 +482,17 @@ static inline long sys_capset(const struct __user_cap_header_struct *header, con
 static inline long sys_capget(const struct __user_cap_header_struct *header, struct __user_cap_data_struct *data)
 {
 	return SYSCALL(__NR_capget, header, data);
+}
+
+/* A new ruleset, close-on-exec. @size: as much of the attributes as the kernel is to know. */
+static inline long sys_landlock_create_ruleset(const void *attributes, size_t size)
+{
+	return SYSCALL(__NR_landlock_create_ruleset, attributes, size, 0);
+}
+
+static inline long sys_landlock_add_rule(int ruleset, int type, const void *rule, uint32_t flags)
+{
+	return SYSCALL(__NR_landlock_add_rule, ruleset, type, rule, flags);
 }
 
 static inline long sys_landlock_restrict_self(int ruleset, uint32_t flags)

@@ -220,7 +220,7 @@ function checkWhole(steps: readonly ExecStep[]): void {
   if (count("seccomp") !== 1) throw malformed("there must be one answer for seccomp");
   if (count("exec", "exec-original", "exec-found") !== 1) throw malformed("there must be one program");
   if (count("search") !== count("exec-found")) throw malformed("what is searched for must be what is executed");
-  if (count("ruleset") > 1) throw malformed("there must be one ruleset");
+  if (count("ruleset") > 1) throw malformed("there must be one ruleset at most");
   const [ruleset, rule] = [steps.findIndex(isRuleset), steps.findIndex(isRule)];
   if (rule !== -1 && (ruleset === -1 || rule < ruleset)) throw malformed("a rule has no ruleset");
   const answer = steps.find((step) => step.kind === "landlock");
@@ -256,13 +256,13 @@ function longNumbers(...values: bigint[]): Buffer {
   return Buffer.from(BigUint64Array.from(values).buffer);
 }
 
-/** Bits of Landlock, in 64 each. */
+/** Bits of Landlock, in 64 each; none is above 32. */
 function masks(...values: number[]): Buffer {
   return longNumbers(...values.map(BigInt));
 }
 
 function masksIn(payload: Buffer): number[] {
-  return Array.from({ length: payload.length / 8 }, (_, i) => Number(payload.readBigUInt64LE(i * 8)));
+  return Array.from({ length: payload.length / 8 }, (_, i) => below(2 ** 32, Number(payload.readBigUInt64LE(i * 8))));
 }
 
 /** LANDLOCK_ADD_RULE_QUIET, and padding. */
@@ -275,10 +275,10 @@ function isQuiet(payload: Buffer): boolean {
   return below(2, payload.readUInt32LE(0)) === 1;
 }
 
-/** struct sockaddr_in or sockaddr_in6. */
+/** struct sockaddr_in or sockaddr_in6; the port is at the same place in both. */
 function listenAddress(payload: Buffer): Uint8Array {
   const bytesOf: Readonly<Record<number, number>> = { [family.ipv4]: 16, [family.ipv6]: 28 };
-  if (payload.length < 2 || bytesOf[payload.readUInt16LE(0)] !== payload.length) {
+  if (payload.length < 4 || bytesOf[payload.readUInt16LE(0)] !== payload.length || payload.readUInt16BE(2) === 0) {
     throw malformed("the address to listen on is malformed");
   }
   return new Uint8Array(payload);

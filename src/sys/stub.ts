@@ -32,6 +32,8 @@ export interface StepFailure {
   readonly type: number;
   /** Which step of the plan, from 0. */
   readonly index: number;
+  /** Which of the step's calls, as in stepCalls of the exec plan; 0 when it makes one. */
+  readonly call: number;
   /** Negative, as system calls return it. */
   readonly result: number;
 }
@@ -158,7 +160,7 @@ export class WaitingProcess {
           results.push(message.error === 0 ? message.value : -message.error);
           break;
         case protocol.kinds.failed:
-          return { type: message.step, index: message.index, result: -message.error };
+          return { type: message.step, index: message.index, call: message.value, result: -message.error };
         case protocol.kinds.verified:
           if (message.error === 0) return results;
           throw systemError(
@@ -232,7 +234,7 @@ export class WaitingProcess {
     this.#isProgram = message === "closed";
     if (message === "closed") return null;
     if (message.kind !== protocol.kinds.failed) throw bug("the stub sent a bad message");
-    return { type: message.step, index: message.index, result: -message.error };
+    return { type: message.step, index: message.index, call: message.value, result: -message.error };
   }
 
   /** The program is to inherit this descriptor, which stays the caller's too. Answers its number there. */

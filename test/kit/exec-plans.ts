@@ -12,11 +12,13 @@ import {
   execPlan,
   type ProcessStep,
   type ProgramStep,
+  type SetUpStep,
 } from "../../src/plan/exec-plan.ts";
 import { encodeExecPlan } from "../../src/plan/exec-plan-bytes.ts";
 
 export const originalArgs = 8;
 
+const uint16 = fc.nat({ max: 2 ** 16 - 1 });
 const uint32 = fc.nat({ max: 2 ** 32 - 1 });
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 /** Whole characters without NUL. */
@@ -52,13 +54,59 @@ const processStep: fc.Arbitrary<ProcessStep> = fc.oneof(
   fc.constant({ kind: "drop-capabilities" } as const),
 );
 
+const listenStep: fc.Arbitrary<SetUpStep> = fc
+  .tuple(
+    fc.constantFrom({ family: 2, sizeBytes: 16 }, { family: 10, sizeBytes: 28 }),
+    fc.integer({ min: 1, max: 65535 }),
+    fc.uint8Array({ minLength: 24, maxLength: 24 }),
+  )
+  .map(([{ family, sizeBytes }, port, rest]) => ({
+    kind: "listen",
+    address: new Uint8Array(Buffer.concat([Buffer.of(family, 0, port >> 8, port & 0xff), rest]).subarray(0, sizeBytes)),
+  }));
+
+const ruleStep: fc.Arbitrary<SetUpStep> = fc.oneof(
+  fc.record({
+    kind: fc.constant("path-rule" as const),
+    path: word,
+    directoryAccess: uint32,
+    fileAccess: uint32,
+    quiet: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant("port-rule" as const), port: uint16, access: uint32, quiet: fc.boolean() }),
+);
+
+/** What a plan says of Landlock: whether the program is restricted, and the steps for it. */
+const landlock: fc.Arbitrary<{ readonly restricts: boolean; readonly steps: readonly SetUpStep[] }> = fc.oneof(
+  fc.boolean().map((restricts) => ({ restricts, steps: [] })),
+  fc
+    .tuple(
+      fc.record({
+        kind: fc.constant("ruleset" as const),
+        handledFs: uint32,
+        handledNet: uint32,
+        scoped: uint32,
+        quietFs: uint32,
+        quietNet: uint32,
+        quietScoped: uint32,
+      }),
+      fc.array(ruleStep, { maxLength: 4 }),
+    )
+    .map(([ruleset, rules]) => ({ restricts: true, steps: [ruleset, ...rules] })),
+);
+
 const filter = fc
   .array(fc.uint8Array({ minLength: 8, maxLength: 8 }), { maxLength: 12 })
   .map((instructions) => new Uint8Array(Buffer.concat(instructions)));
 
-const programStep: fc.Arbitrary<ProgramStep> = fc.oneof(
-  fc.record({ kind: fc.constant("exec" as const), path: word }),
-  fc.record({ kind: fc.constant("exec-original" as const), index: fc.nat({ max: originalArgs - 1 }) }),
+/** The program, and what it takes to find it. */
+const program: fc.Arbitrary<{ readonly step: ProgramStep; readonly search: readonly SetUpStep[] }> = fc.oneof(
+  word.map((path) => ({ step: { kind: "exec" as const, path }, search: [] })),
+  fc.nat({ max: originalArgs - 1 }).map((index) => ({ step: { kind: "exec-original" as const, index }, search: [] })),
+  fc.tuple(word, fc.array(word, { maxLength: 3 })).map(([first, rest]) => ({
+    step: { kind: "exec-found" as const },
+    search: [{ kind: "search" as const, paths: [first, ...rest] as const }],
+  })),
 );
 
 export const anyBuildId: fc.Arbitrary<string> = fc
@@ -72,19 +120,22 @@ export function execPlans(buildId: fc.Arbitrary<string>): fc.Arbitrary<ExecPlan>
       environment: fc.array(environmentStep, { maxLength: 6 }),
       first: argumentStep,
       rest: fc.array(argumentStep, { maxLength: 4 }),
-      process: fc.array(processStep, { maxLength: 5 }),
-      landlock: fc.record({ restricts: fc.boolean(), flags: uint32 }),
+      process: fc.array(fc.oneof({ weight: 5, arbitrary: processStep }, { weight: 1, arbitrary: listenStep }), {
+        maxLength: 5,
+      }),
+      landlock,
+      flags: uint32,
       filter,
-      program: programStep,
+      program,
     })
     .map((parts) =>
       execPlan(parts.id)
         .environment(parts.environment)
         .arguments([parts.first, ...parts.rest])
-        .process(parts.process)
-        .landlock(parts.landlock)
+        .process([...parts.process, ...parts.program.search, ...parts.landlock.steps])
+        .landlock({ restricts: parts.landlock.restricts, flags: parts.flags })
         .seccomp(parts.filter)
-        .program(parts.program),
+        .program(parts.program.step),
     );
 }
 
@@ -114,6 +165,8 @@ const telling = fc.constantFrom(
   0o1000,
   32768,
   32776,
+  65535,
+  65536,
   2 ** 31,
   2 ** 32 - 8,
   2 ** 32 - 1,

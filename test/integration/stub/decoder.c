@@ -54,12 +54,30 @@ static void expect(int condition, const char *what)
 	abort();
 }
 
-/* Reads all that last-steps.c reads, and holds the plan to what exec-plan.h promises. */
+/* As set-up-steps.c walks them. */
+static void walk_paths(const struct exec_plan_step *step)
+{
+	const char *path = exec_plan_payload(step);
+	const char *end = path + step->length;
+
+	expect(path < end, "there is a path to search");
+	for (; path < end; path += strlen(path) + 1)
+		expect(*path != '\0', "no path to search is empty");
+	expect(path == end, "the paths fill their step");
+}
+
+static void expect_string(const struct exec_plan_step *step, const char *text)
+{
+	expect(text + strlen(text) + 1 == (const char *)exec_plan_payload(step) + step->length && *text != '\0',
+	       "every string ends");
+}
+
+/* Reads all that last-steps.c and set-up-steps.c read, and holds the plan to what exec-plan.h promises. */
 static void walk(const unsigned char *bytes, uint32_t argc, const struct exec_plan_counts *counts)
 {
 	const struct exec_plan_header *header = (const void *)bytes;
 	const struct exec_plan_step *step = exec_plan_first(bytes);
-	uint32_t args = 0, set_variables = 0;
+	uint32_t args = 0, set_variables = 0, rulesets = 0, searches = 0;
 	uint16_t previous = 0;
 
 	for (uint32_t i = 0; i < header->step_count; i++, step = exec_plan_next(step)) {
@@ -76,7 +94,7 @@ static void walk(const unsigned char *bytes, uint32_t argc, const struct exec_pl
 		case PLAN_UNSET_ENV:
 		case PLAN_CHDIR:
 		case PLAN_EXEC:
-			expect(strlen(payload) + 1 == step->length && step->length > 1, "every string ends");
+			expect_string(step, payload);
 			break;
 		case PLAN_ARG:
 			args++;
@@ -89,6 +107,32 @@ static void walk(const unsigned char *bytes, uint32_t argc, const struct exec_pl
 		case PLAN_EXEC_ORIGINAL:
 			expect(*(const uint32_t *)payload < argc, "every index is in range");
 			break;
+		case PLAN_LISTEN:
+			expect(step->length == 16 || step->length == 28, "an address has its family's size");
+			expect(*(const uint16_t *)payload == (step->length == 16 ? 2 : 10), "an address has a family");
+			break;
+		case PLAN_SEARCH:
+			searches++;
+			walk_paths(step);
+			break;
+		case PLAN_RULESET:
+			rulesets++;
+			expect(step->length == sizeof(struct exec_plan_ruleset), "a ruleset is whole");
+			break;
+		case PLAN_PATH_RULE:
+			expect(rulesets == 1, "a rule has a ruleset");
+			expect_string(step, (const char *)((const struct exec_plan_path_rule *)payload + 1));
+			break;
+		case PLAN_PORT_RULE:
+			expect(rulesets == 1, "a rule has a ruleset");
+			expect(((const struct exec_plan_port_rule *)payload)->port <= 65535, "a port is one");
+			break;
+		case PLAN_LANDLOCK:
+			expect(rulesets <= ((const struct exec_plan_landlock *)payload)->restricts, "a ruleset is enforced");
+			break;
+		case PLAN_EXEC_FOUND:
+			expect(searches == 1, "what is executed was searched for");
+			break;
 		case PLAN_SECCOMP:
 			for (uint32_t at = 0; at < step->length; at++)
 				(void)((const volatile char *)payload)[at];
@@ -98,6 +142,7 @@ static void walk(const unsigned char *bytes, uint32_t argc, const struct exec_pl
 		}
 	}
 	expect(previous >> 4 == PLAN_EXEC >> 4, "the program is the last step");
+	expect(searches == (previous == PLAN_EXEC_FOUND), "what was searched for is executed");
 	expect(args == counts->args && args > 0, "the arguments are counted");
 	expect(set_variables == counts->set_variables, "the variables are counted");
 }
@@ -145,7 +190,7 @@ static uint64_t random_number(uint64_t *state)
 
 static void mutate(struct plan *plan, uint64_t *state)
 {
-	static const uint32_t telling[] = { 0, 1, 7, 8, 9, 24, 0x7fffffff, 0x80000000, 0xfffffff8, 0xffffffff };
+	static const uint32_t telling[] = { 0, 1, 7, 8, 9, 24, 0x10000, 0x7fffffff, 0x80000000, 0xfffffff8, 0xffffffff };
 	uint32_t at = (uint32_t)(random_number(state) % plan->size);
 	uint32_t word = telling[random_number(state) % (sizeof(telling) / sizeof(telling[0]))];
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type ExecStep, execPlan, stepTypes } from "../../../src/plan/exec-plan.ts";
+import { type ExecStep, execPlan, readCalls, stepCalls, stepTypes } from "../../../src/plan/exec-plan.ts";
 import { encodeExecPlan, execPlanFormat } from "../../../src/plan/exec-plan-bytes.ts";
 import { readHeader } from "../../kit/c-header.ts";
 
@@ -48,6 +48,18 @@ test("what the stub names before the first step is no step type: its rank is 0",
   for (const number of Object.values(enums["exec_plan_preparation"] ?? {})) expect(number >> 4).toBe(0);
 });
 
+test.for([
+  { name: "exec_plan_listen_call", prefix: "PLAN_LISTEN_", calls: stepCalls.listen },
+  { name: "exec_plan_path_rule_call", prefix: "PLAN_PATH_RULE_", calls: stepCalls["path-rule"] },
+])("the calls of failures are those of enum $name", ({ name, prefix, calls }) => {
+  const numbered = Object.fromEntries(calls.map((call, number) => [`${prefix}${call.toUpperCase()}`, number]));
+  expect(numbered).toEqual(enums[name]);
+});
+
+test("a failure to read the plan has as many calls as enum exec_plan_read", () => {
+  expect(Object.values(enums["exec_plan_read"] ?? {})).toEqual(readCalls.map((_, number) => number));
+});
+
 test("magic, version, sizes and bounds are those of exec-plan.h", () => {
   expect(execPlanFormat.magic).toBe(macros["EXEC_PLAN_MAGIC"]);
   expect(Buffer.from(Uint32Array.of(execPlanFormat.magic).buffer).toString()).toBe("FXPL");
@@ -86,4 +98,30 @@ test("the operands stand where the structures have them", () => {
   expect(answer.length).toBe(landlock?.sizeBytes);
   expect(answer.readUInt32LE(landlock?.at("restricts"))).toBe(1);
   expect(answer.readUInt32LE(landlock?.at("flags"))).toBe(7);
+});
+
+test("what is to be set up stands where the structures have it", () => {
+  const masks = { handledFs: 1, handledNet: 2, scoped: 3, quietFs: 4, quietNet: 5, quietScoped: 6 };
+  const bytes = encoded(
+    { kind: "ruleset", ...masks },
+    { kind: "path-rule", path: "/some", directoryAccess: 7, fileAccess: 8, quiet: true },
+    { kind: "port-rule", port: 9, access: 10, quiet: true },
+  );
+  const [ruleset, pathRule, portRule] = ["ruleset", "path_rule", "port_rule"].map((name) =>
+    structOf(`exec_plan_${name}`),
+  );
+  const handled = payload(bytes, "ruleset");
+  expect(handled.length).toBe(ruleset?.sizeBytes);
+  const members = ["handled_fs", "handled_net", "scoped", "quiet_fs", "quiet_net", "quiet_scoped"];
+  expect(members.map((member) => handled.readBigUInt64LE(ruleset?.at(member)))).toEqual([1n, 2n, 3n, 4n, 5n, 6n]);
+  const path = payload(bytes, "path-rule");
+  expect(path.readBigUInt64LE(pathRule?.at("directory_access"))).toBe(7n);
+  expect(path.readBigUInt64LE(pathRule?.at("file_access"))).toBe(8n);
+  expect(path.readUInt32LE(pathRule?.at("flags"))).toBe(1);
+  expect(path.subarray(pathRule?.sizeBytes).toString()).toBe("/some\0");
+  const port = payload(bytes, "port-rule");
+  expect(port.length).toBe(portRule?.sizeBytes);
+  expect(port.readBigUInt64LE(portRule?.at("port"))).toBe(9n);
+  expect(port.readBigUInt64LE(portRule?.at("access"))).toBe(10n);
+  expect(port.readUInt32LE(portRule?.at("flags"))).toBe(1);
 });

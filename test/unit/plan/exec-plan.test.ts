@@ -54,13 +54,31 @@ describe("the builder", () => {
     expect(steps.slice(3, 6).map(({ kind }) => kind)).toEqual(["arg", "original-args", "arg"]);
   });
 
+  test("keeps rules behind their ruleset, and listens in the directory that was entered", () => {
+    const masks = { handledFs: 1, handledNet: 0, scoped: 0, quietFs: 0, quietNet: 0, quietScoped: 0 };
+    const { steps } = execPlan(buildId)
+      .environment([])
+      .arguments([argument])
+      .process([
+        { kind: "ruleset", ...masks },
+        { kind: "path-rule", path: "/x", directoryAccess: 1, fileAccess: 1, quiet: false },
+        { kind: "search", paths: ["/x"] },
+        { kind: "chdir", path: "/" },
+        { kind: "listen", address: new Uint8Array(16) },
+      ])
+      .landlock({ restricts: true, flags: 0 })
+      .seccomp(noFilter)
+      .program({ kind: "exec-found" });
+    expect(steps.slice(1, 6).map(({ kind }) => kind)).toEqual(["chdir", "listen", "ruleset", "path-rule", "search"]);
+  });
+
   test("makes only plans whose ranks never go down, with one answer each for Landlock and seccomp", () => {
     fc.assert(
       fc.property(execPlans(anyBuildId), ({ steps }) => {
         const ranks = steps.map(({ kind }) => rankOf(kind));
         expect(ranks).toEqual(ranks.toSorted((one, other) => one - other));
         expect(kindsOf(steps, "landlock", "seccomp")).toEqual(["landlock", "seccomp"]);
-        expect(kindsOf(steps, "exec", "exec-original")).toEqual([steps.at(-1)?.kind]);
+        expect(kindsOf(steps, "exec", "exec-original", "exec-found")).toEqual([steps.at(-1)?.kind]);
       }),
     );
   });

@@ -150,8 +150,8 @@ describe("the outcome", () => {
   });
 
   test("is the step that failed, with its errno as system calls return it; P0 then exits as it is told", async () => {
-    const { process, sent } = waiting([{ kind: protocol.kinds.failed, step: 0xb0, index: 6, error: 2 }]);
-    expect(await process.started()).toEqual({ type: 0xb0, index: 6, result: -2 });
+    const { process, sent } = waiting([{ kind: protocol.kinds.failed, value: 2, step: 0xb0, index: 6, error: 2 }]);
+    expect(await process.started()).toEqual({ type: 0xb0, index: 6, call: 2, result: -2 });
     process.exit(127);
     expect(sent).toEqual([{ kind: protocol.kinds.exit, value: 127, descriptors: [-1, -1] }]);
   });
