@@ -71,6 +71,16 @@ enum message_kind {
 
 	/* From a front to a launcher that serves several. */
 	MESSAGE_ATTACH = 64,  /* value, index: which start it is for; descriptors: setup and life, as a launcher's own have them */
+
+	/*
+	 * Between a launcher and its network part, whose stub takes RULESET and FILTER and becomes Node at READY. DEBUG to Node: why
+	 * connections fail is to be said; from it, such a text as payload. DRAIN: as below for one sandbox, value = milliseconds
+	 * without progress that are taken to be for ever; the answer is DELIVERED. index: the sandbox's number.
+	 */
+	MESSAGE_SANDBOX = 80,	/* value = how many connections each end has at most; descriptor: where its sockets are asked for */
+	MESSAGE_ENDPOINT = 81,	/* descriptor: a listener; payload: JSON, src/network/network-end.ts */
+	MESSAGE_CLOSE = 82,	/* all ends of the sandbox, at once */
+	MESSAGE_DELIVERED = 83, /* value: 0 all, 1 nothing moved any more, 2 it took too long; payload: JSON, what each end has done */
 };
 
 /* What MESSAGE_TAKEN says has failed. */

@@ -30,6 +30,7 @@ import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import { filterBytes, programFilterBytes } from "../seccomp/filters.ts";
 import type { FilterAddition } from "../seccomp/program-filter.ts";
 import type { Addon } from "../sys/addon.ts";
+import { architecture } from "../sys/architecture.ts";
 import type { Keeper, KeptListeners } from "../sys/keeper.ts";
 import type { Messages } from "../sys/messages.ts";
 import { noDescriptor } from "../sys/protocol.ts";
@@ -273,11 +274,6 @@ function programsPath(
   const set = environment.set.findLast(({ name }) => name === "PATH");
   if (set !== undefined) return set.value;
   return environment.clear || environment.unset.includes("PATH") ? undefined : inherited["PATH"];
-}
-
-function architecture(): "x64" | "arm64" {
-  if (process.arch === "x64" || process.arch === "arm64") return process.arch;
-  throw new FenceError("FENCE_SECCOMP", `there is no filter for the architecture ${process.arch}`);
 }
 
 function closeAll(addon: Addon, bridges: readonly OpenBridge[]): void {

@@ -86,6 +86,11 @@ export class PollSet {
     this.#lateTimer ??= setTimeout(() => this.#retry(), retryAfterMs).unref();
   }
 
+  /** Looks at once, for who cannot wait for the event loop to. */
+  poll(): void {
+    this.#run();
+  }
+
   close(): void {
     if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
     if (this.#continuation !== null) clearImmediate(this.#continuation);

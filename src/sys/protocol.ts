@@ -45,6 +45,10 @@ export const protocol = {
     goOn: 53,
     socket: 54,
     attach: 64,
+    sandbox: 80,
+    endpoint: 81,
+    close: 82,
+    delivered: 83,
   },
 } as const;
 
@@ -54,6 +58,7 @@ export const reaperPlaces = { none: 0, alone: 1, inside: 2, front: 3 } as const;
 export type MessageKind = keyof typeof protocol.kinds;
 
 export const noDescriptor = -1;
+const eproto = -71;
 
 export interface Message {
   readonly kind: number;
@@ -66,6 +71,10 @@ export interface Message {
   /** -1: there is none. */
   readonly descriptor: number;
   readonly secondDescriptor: number;
+}
+
+export interface Packet extends Message {
+  readonly payload: Buffer;
 }
 
 export interface Contents {
@@ -94,13 +103,23 @@ export function messagePair(addon: Addon): readonly [near: number, far: number] 
 
 /** Waits for a message unless the socket is non-blocking. "closed": by the other end. A negative number: -errno. */
 export function receiveMessage(addon: Addon, socket: number): Message | "closed" | number {
-  const bytes = Buffer.alloc(protocol.messageBytes);
+  const packet = receivePacket(addon, socket, Buffer.alloc(protocol.messageBytes));
+  if (packet === eproto) throw bug("the stub sent a bad message");
+  return packet;
+}
+
+/** The same with what is behind the message, in `room`; -EPROTO for what is no message. */
+export function receivePacket(addon: Addon, socket: number, room: Buffer): Packet | "closed" | number {
   const received = new Int32Array(2);
-  const length = addon.receiveMessage(socket, bytes, received);
+  const length = addon.receiveMessage(socket, room, received);
   if (length === 0) return "closed";
   if (length < 0) return length;
-  if (length !== bytes.length || bytes.readUInt32LE(0) !== protocol.magic) throw bug("the stub sent a bad message");
-  const [kind = 0, value = 0, step = 0, index = 0, error = 0] = [4, 8, 12, 16, 20].map((at) => bytes.readUInt32LE(at));
   const [descriptor = noDescriptor, secondDescriptor = noDescriptor] = received;
-  return { kind, value, step, index, error, descriptor, secondDescriptor };
+  if (length < protocol.messageBytes || room.readUInt32LE(0) !== protocol.magic) {
+    for (const fd of received) if (fd !== noDescriptor) addon.closeDescriptor(fd);
+    return eproto;
+  }
+  const [kind = 0, value = 0, step = 0, index = 0, error = 0] = [4, 8, 12, 16, 20].map((at) => room.readUInt32LE(at));
+  const payload = room.subarray(protocol.messageBytes, length);
+  return { kind, value, step, index, error, descriptor, secondDescriptor, payload };
 }

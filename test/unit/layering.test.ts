@@ -11,6 +11,7 @@ const rows: Readonly<Record<string, number>> = {
   cli: 2,
   launcher: 2,
   bootstrap: 2,
+  network: 2.3,
   inside: 2.5,
   config: 3,
   proxy: 3,
