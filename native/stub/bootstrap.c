@@ -314,6 +314,7 @@ static struct plan_means plan_means(const struct own *own, const struct delivery
 		.start = own->start,
 		.ruleset = delivery->descriptors[1],
 		.channel = own->setup,
+		.announces = own->face == SET_UP_LAUNCHED,
 	};
 }
 

@@ -1,6 +1,7 @@
 /* Carries out a checked exec plan: see last-steps.h. */
 #include "last-steps.h"
 
+#include "channel.h"
 #include "descriptor.h"
 #include "restrict.h"
 #include "set-up-steps.h"
@@ -166,6 +167,14 @@ static long carry_out(const struct exec_plan_step *step, struct vectors *vectors
 	}
 }
 
+/* All holds: whoever has sent the plan is told before the program can do anything. */
+static long tell_ready(int channel)
+{
+	struct message message = { .kind = MESSAGE_READY };
+
+	return channel_send(channel, &message, NO_DESCRIPTOR);
+}
+
 struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *counts, const struct plan_means *means,
 			       enum last_step last)
 {
@@ -186,7 +195,10 @@ struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *
 		if (step->type == PLAN_LISTEN && last == BEFORE_EXEC)
 			continue; /* the address is taken once */
 		failure = (struct plan_failure){ .step = step->type, .index = i };
-		result = carry_out(step, &vectors, &set_up, means->start, &failure);
+		if (means->announces && i == header->step_count - 1)
+			result = tell_ready(means->channel);
+		if (result == 0)
+			result = carry_out(step, &vectors, &set_up, means->start, &failure);
 	}
 	failure.error = (uint32_t)-result;
 	return failure;

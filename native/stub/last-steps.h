@@ -16,6 +16,7 @@ struct plan_means {
 	const struct start *start;
 	int ruleset; /* a Landlock ruleset that came with the plan, or NO_DESCRIPTOR */
 	int channel; /* to whoever has sent the plan: listening sockets go there */
+	int announces; /* whether MESSAGE_READY goes there, too, before the last step */
 };
 
 enum last_step {

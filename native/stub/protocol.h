@@ -44,7 +44,8 @@ enum message_kind {
 	MESSAGE_FILTER = 21,	  /* payload: the seccomp filter of the bridge process, struct sock_filter[] */
 	MESSAGE_STATUS = 22, /* descriptors: the status descriptor; the report of an end without a connection */
 	MESSAGE_DEBUG = 23,  /* descriptor: where messages go */
-	MESSAGE_READY = 24,  /* was that all right? value = 1: P0 stays as the reaper and says when it has ended */
+	MESSAGE_READY = 24,  /* was that all right? value = 1: P0 stays as the reaper and says when it has ended. From P0,
+				launched: all steps are carried out but the last */
 	MESSAGE_KEPT = 25,   /* the answer: error = 0, or of the first message that failed: its kind is step, its place among
 				its kind index */
 	MESSAGE_SERVE = 26,  /* the program has started */

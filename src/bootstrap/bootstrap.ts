@@ -17,18 +17,17 @@ import { environmentChange, type Repair } from "../inside/environment.ts";
 import { inDirectory } from "../inside/executable.ts";
 import { parseJsonPlan, readPlan } from "../inside/json-plan.ts";
 import { findProgram } from "../inside/program.ts";
-import type { BootstrapRequest, SeccompMode } from "../inside/request.ts";
-import { type EnforcedRuleset, makeRuleset } from "../inside/ruleset.ts";
-import { failed, type Isolation, idleEnd, type Report, starting, statusReport } from "../inside/status.ts";
+import { programFilter } from "../inside/program-filter.ts";
+import type { BootstrapRequest } from "../inside/request.ts";
+import { type EnforcedRuleset, filterAdditions, makeRuleset } from "../inside/ruleset.ts";
+import { describeIsolation, failed, idleEnd, type Report, starting, statusReport } from "../inside/status.ts";
 import { explainFailure, type PreparedPlan } from "../inside/step-failure.ts";
 import { abstractListener, attemptsOf, type CheckOutcome, checksOf, judge } from "../inside/verification.ts";
-import { describeLandlock } from "../landlock/report.ts";
 import type { RulesetChoice } from "../landlock/ruleset.ts";
 import { encodeAttempts } from "../plan/attempts.ts";
 import { execPlan } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
-import { filterBytes, programFilterBytes } from "../seccomp/filters.ts";
-import type { FilterAddition } from "../seccomp/program-filter.ts";
+import { filterBytes } from "../seccomp/filters.ts";
 import type { Addon } from "../sys/addon.ts";
 import { architecture } from "../sys/architecture.ts";
 import type { Keeper, KeptListeners } from "../sys/keeper.ts";
@@ -111,7 +110,13 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
     if (request.verify) report({ event: "verified", checks: verify(context, request, ruleset, prepared, plan) });
     report({
       event: "ready",
-      isolation: isolation(addon, request, ruleset, bridgeRuleset),
+      isolation: describeIsolation({
+        choice: ruleset.choice,
+        skippedPaths: ruleset.skipped,
+        errata: addon.landlockErrata(),
+        seccomp: request.seccomp,
+        bridges: bridgeRuleset,
+      }),
       bridges: request.bridges.map(({ listen, connect }) => ({
         listen: formatAddress(listen),
         connect: formatAddress(connect),
@@ -136,26 +141,6 @@ async function setUp(context: BootstrapContext, request: BootstrapRequest, repor
 function reaperOf({ init, launcher }: BootstrapRequest): Reaper {
   if (launcher !== null) return { place: "inside", control: launcher.control };
   return { place: init ? "alone" : "none" };
-}
-
-function isolation(
-  addon: Addon,
-  { seccomp }: BootstrapRequest,
-  { choice, skipped }: EnforcedRuleset,
-  bridgeChoice: RulesetChoice | null,
-): Isolation {
-  const landlock = describeLandlock(choice, addon.landlockErrata(), seccomp === "off" ? "open" : "denied");
-  return {
-    landlock: { ...landlock, skippedPaths: skipped },
-    seccomp,
-    noNewPrivs: true,
-    bridgeProcess: bridgeChoice === null ? null : describeBridges(bridgeChoice),
-  };
-}
-
-function describeBridges(choice: RulesetChoice): Isolation["bridgeProcess"] {
-  const { enforced, handled, dropped } = describeLandlock(choice, 0);
-  return { enforced, handled, dropped };
 }
 
 /** Throws FENCE_VERIFY, or what a failed step of the plan throws. */
@@ -239,8 +224,9 @@ interface Prepared extends PreparedPlan {
 function preparePlan(
   { environment }: BootstrapContext,
   request: BootstrapRequest,
-  { choice, restrictFlags, filterAdditions }: EnforcedRuleset,
+  { choice, restrictFlags }: EnforcedRuleset,
 ): Prepared {
+  const additions = [...filterAdditions(choice), ...(request.launcher?.deniedSockets ?? [])];
   const chdir = request.process.find((step) => step.kind === "chdir");
   const directory = chdir === undefined ? "." : chdir.path;
   const change = environmentChange(request, environment, pathFacts(choice));
@@ -256,14 +242,10 @@ function preparePlan(
     .arguments([first, ...rest])
     .process(request.process)
     .landlock({ restricts: choice.kind === "ruleset", flags: restrictFlags })
-    .seccomp(programFilter(request.seccomp, [...filterAdditions, ...(request.launcher?.deniedSockets ?? [])]))
+    .seccomp(programFilter(request.seccomp, additions, architecture()))
     .program(program);
   const programPath = program.kind === "exec" ? program.path : (argv[0] ?? "");
   return { plan, repaired: change.repaired, directory, programPath };
-}
-
-function programFilter(mode: SeccompMode, additions: readonly FilterAddition[]): Uint8Array {
-  return mode === "off" ? new Uint8Array() : programFilterBytes(mode, additions, architecture());
 }
 
 /** PATH as the program will have it. */

@@ -26,12 +26,17 @@ export function findProgram(program: ProgramRequest, path: string | undefined, d
   if (name === undefined) {
     throw new FenceError("FENCE_USAGE", "no PROGRAM was named", { hint: "fence bootstrap --help" });
   }
-  if (name === "") throw new FenceError("FENCE_PROGRAM_NOT_FOUND", "the name of the program is empty", { step });
+  refuseEmptyName(name);
   if (program.kind === "original") {
     if (name.includes("/")) return { kind: "exec-original", index: program.first };
     refuseOtherBytes(name);
   }
   return { kind: "exec", path: name.includes("/") ? name : search(name, path ?? defaultPath, directory) };
+}
+
+/** Throws FENCE_PROGRAM_NOT_FOUND. */
+export function refuseEmptyName(name: string): void {
+  if (name === "") throw new FenceError("FENCE_PROGRAM_NOT_FOUND", "the name of the program is empty", { step });
 }
 
 /** U+FFFD is what Node makes of bytes that are not UTF-8: the name that was meant is lost. */
@@ -43,11 +48,16 @@ function refuseOtherBytes(name: string): void {
   });
 }
 
+/** Where a name without a slash is looked for; `path` is the program's PATH. */
+export function searchPaths(name: string, path: string = defaultPath): [string, ...string[]] {
+  // An empty folder is the working directory, execvp(3).
+  const [first = "", ...rest] = path.split(":").map((folder) => `${folder === "" ? "." : folder}/${name}`);
+  return [first, ...rest];
+}
+
 /** As execvp(3), but a script without a #! line is not given to a shell, and directories do not count. */
 function search(name: string, path: string, directory: string): string {
-  const folders = path.split(":");
-  // An empty folder is the working directory, execvp(3).
-  const candidates = folders.map((folder) => `${folder === "" ? "." : folder}/${name}`);
+  const candidates = searchPaths(name, path);
   let refused: FenceError | null = null;
   for (const candidate of candidates) {
     const kind = candidateKind(inDirectory(directory, candidate));
@@ -59,7 +69,7 @@ function search(name: string, path: string, directory: string): string {
     step,
     path: name,
     errno: "ENOENT",
-    hint: `none of its ${folders.length} folders has it inside the sandbox: name the program by its path, or set PATH`,
+    hint: `none of its ${candidates.length} folders has it inside the sandbox: name the program by its path, or set PATH`,
   });
 }
 

@@ -5,7 +5,7 @@
  * Promises: every rule of the choice is in the ruleset, or the set-up fails and names the path.
  * Source:   docs/landlock.md
  */
-import type { BridgeAddresses } from "../bridge/address.ts";
+import type { BridgeAddresses, ListenAddress } from "../bridge/address.ts";
 import { maskOf } from "../landlock/abi.ts";
 import type { RulesetRequest } from "../landlock/request.ts";
 import { chooseRuleset, type RulesetChoice } from "../landlock/ruleset.ts";
@@ -22,8 +22,6 @@ export interface EnforcedRuleset {
   readonly fd: number;
   /** For landlock_restrict_self(2). */
   readonly restrictFlags: number;
-  /** What the program's seccomp filter has to deny besides, so that the ruleset cannot be passed by. */
-  readonly filterAdditions: readonly FilterAddition[];
   /** Rules whose path does not exist, skipped because the user said so. */
   readonly skipped: readonly string[];
 }
@@ -38,9 +36,10 @@ export function makeRuleset(
   bridges: readonly BridgeAddresses[],
   programPid: () => number,
 ): EnforcedRuleset {
-  const choice = chooseRuleset(withBridges(answer.request, bridges), addon.landlockAbi(), answer.mode);
+  const listeners = bridges.map(({ listen }) => listen);
+  const choice = chooseRuleset(withListeners(answer.request, listeners), addon.landlockAbi(), answer.mode);
   if (choice.kind !== "ruleset") {
-    return { choice, fd: noDescriptor, restrictFlags: 0, filterAdditions: [], skipped: [] };
+    return { choice, fd: noDescriptor, restrictFlags: 0, skipped: [] };
   }
   const opened = (path: string) => forProgram(path, programPid);
   const made = newRuleset(addon, choice, {
@@ -49,17 +48,21 @@ export function makeRuleset(
     areExact: answer.exactPaths,
   });
   const { restrictFlags } = choice;
-  const filterAdditions: readonly FilterAddition[] = [
+  return { choice, restrictFlags, ...made };
+}
+
+/** What the program's seccomp filter has to deny besides, so that the ruleset cannot be passed by. */
+export function filterAdditions(choice: RulesetChoice): readonly FilterAddition[] {
+  if (choice.kind !== "ruleset") return [];
+  return [
     ...(choice.handled.includes("CONNECT_TCP") ? (["tcp-detours"] as const) : []),
     ...(choice.handled.includes("SIGNAL") ? (["other-limits"] as const) : []),
   ];
-  return { choice, restrictFlags, filterAdditions, ...made };
 }
 
 /** The program may use the bridges it was given: where an area is denied, their listeners are allowed. */
-function withBridges(request: RulesetRequest, bridges: readonly BridgeAddresses[]): RulesetRequest {
+export function withListeners(request: RulesetRequest, listeners: readonly ListenAddress[]): RulesetRequest {
   const { bindTcp, connectTcp, unixSockets } = request;
-  const listeners = bridges.map(({ listen }) => listen);
   const ports = listeners.flatMap((listen) => (listen.kind === "tcp" ? [listen.port] : []));
   const paths = listeners.flatMap((listen) => (listen.kind === "unix" ? [listen.path] : []));
   return {

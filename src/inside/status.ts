@@ -10,7 +10,8 @@ import { version } from "../base/build.ts";
 import type { FenceError } from "../base/errors.ts";
 import { type BridgeAddresses, formatAddress } from "../bridge/address.ts";
 import type { BridgeStatistics } from "../bridge/bridge.ts";
-import type { LandlockReport } from "../landlock/report.ts";
+import { describeLandlock, type LandlockReport } from "../landlock/report.ts";
+import type { RulesetChoice } from "../landlock/ruleset.ts";
 import { nodeError } from "../sys/errno.ts";
 import type { Repair } from "./environment.ts";
 import type { SeccompMode } from "./request.ts";
@@ -22,6 +23,32 @@ export interface Isolation {
   readonly noNewPrivs: true;
   /** null: there are no bridges. Its filter, and that it has no capabilities, is never given up. */
   readonly bridgeProcess: Pick<LandlockReport, "enforced" | "handled" | "dropped"> | null;
+}
+
+export interface IsolationParts {
+  readonly choice: RulesetChoice;
+  /** Paths of rules that were skipped. */
+  readonly skippedPaths: readonly string[];
+  /** landlockErrata()'s answer. */
+  readonly errata: number;
+  readonly seccomp: SeccompMode;
+  /** The ruleset of the process that relays; null: there is none. */
+  readonly bridges: RulesetChoice | null;
+}
+
+export function describeIsolation({ choice, skippedPaths, errata, seccomp, bridges }: IsolationParts): Isolation {
+  const landlock = describeLandlock(choice, errata, seccomp === "off" ? "open" : "denied");
+  return {
+    landlock: { ...landlock, skippedPaths },
+    seccomp,
+    noNewPrivs: true,
+    bridgeProcess: bridges === null ? null : describeBridges(bridges),
+  };
+}
+
+function describeBridges(choice: RulesetChoice): Isolation["bridgeProcess"] {
+  const { enforced, handled, dropped } = describeLandlock(choice, 0);
+  return { enforced, handled, dropped };
 }
 
 export type StatusEvent =

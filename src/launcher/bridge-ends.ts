@@ -71,37 +71,72 @@ const step = "open-bridges";
 /** Where bootstrap's bridges to the proxies listen. */
 const insidePorts = { httpProxy: 3128, socksProxy: 1080 } as const;
 
-/** Where the socket of a name is to be: a RuntimeDirectory, or none for --dry-run. */
-export interface SocketPlaces {
-  readonly socket: (name: string) => HostPath;
-}
-
 export interface EndsOptions {
   readonly lookUp: HostLookup;
   /** Whether the sandbox's loopback interface will have [::1]. */
   readonly hasIpv6: boolean;
 }
 
+/** Where the ends of a sandbox's network are; they differ by the way in which its inside is set up. */
+export interface EndPlaces {
+  /** Where clients of the sandbox are accepted on their way out to the host. */
+  readonly outbound: (name: string, port: number, hosts: "IPv4" | "both") => readonly Address[];
+  /** Where clients of a published port are led to. */
+  readonly inbound: (name: string, port: number) => Address;
+  /** How many listeners a local port has in the sandbox, beyond those of outbound(). */
+  readonly morePerLocalPort: number;
+  /** Whether outbound() answers addresses of this network namespace. */
+  readonly areHere: boolean;
+}
+
+/** Where the socket of a name is to be: a RuntimeDirectory, or none for --dry-run. */
+export interface SocketPlaces {
+  readonly socket: (name: string) => HostPath;
+}
+
+/** Unix sockets, which bridges in the sandbox connect to and accept from. */
+export function socketPlaces(directory: SocketPlaces, hasIpv6: boolean): EndPlaces {
+  return {
+    outbound: (name) => [unix(directory, name)],
+    inbound: (name) => unix(directory, name),
+    morePerLocalPort: hasIpv6 ? 1 : 0,
+    areHere: true,
+  };
+}
+
+/** The sandbox's own sockets. */
+export function launchedPlaces(hasIpv6: boolean): EndPlaces {
+  return {
+    outbound: (_, port, hosts) => [tcp("127.0.0.1", port), ...(hosts === "both" && hasIpv6 ? [tcp("::1", port)] : [])],
+    inbound: (_, port) => tcp("127.0.0.1", port),
+    morePerLocalPort: 0,
+    areHere: false,
+  };
+}
+
 /** Throws FENCE_USAGE for what contradicts itself, FENCE_RESOLVE for a proxy's name. */
 export async function planEnds(
   request: HostBridgeRequest,
-  directory: SocketPlaces,
-  { lookUp, hasIpv6 }: EndsOptions,
+  places: EndPlaces,
+  lookUp: HostLookup,
 ): Promise<readonly PlannedEnd[]> {
   refuseTakenPorts(request);
   const planned = [
-    ...(await planProxies(request, directory, lookUp)),
-    ...[...new Set(request.localPorts)].map((port) => planLocalPort(port, directory)),
-    ...request.publish.map((published, i) => planPublished(published, i, directory)),
+    ...(await planProxies(request, places, lookUp)),
+    ...[...new Set(request.localPorts)].flatMap((port) => planLocalPort(port, places)),
+    ...request.publish.map((published, i) => planPublished(published, i, places)),
   ];
-  refuseTooMany(planned, hasIpv6);
-  refuseConflicts(planned.filter(({ listen }) => listen.kind === "unix" || listen.port !== 0).map(named));
+  refuseTooMany(planned, places);
+  const here = planned.filter(({ kind, listen }) => {
+    return (places.areHere || kind === "published-port") && (listen.kind === "unix" || listen.port !== 0);
+  });
+  refuseConflicts(here.map(named));
   return planned;
 }
 
 async function planProxies(
   { httpProxy, socksProxy }: HostBridgeRequest,
-  directory: SocketPlaces,
+  places: EndPlaces,
   lookUp: HostLookup,
 ): Promise<readonly PlannedEnd[]> {
   const given = [
@@ -111,20 +146,21 @@ async function planProxies(
   const planned = given.map(async ({ kind, target, port, where }): Promise<readonly PlannedEnd[]> => {
     if (target === null) return [];
     const targets = await resolveTarget(target, lookUp);
-    return [{ kind, where, listen: unix(directory, kind), targets, name: kind, port }];
+    return places.outbound(kind, port, "IPv4").map((listen) => ({ kind, where, listen, targets, name: kind, port }));
   });
   return (await Promise.all(planned)).flat();
 }
 
-function planLocalPort(port: number, directory: SocketPlaces): PlannedEnd {
+function planLocalPort(port: number, places: EndPlaces): readonly PlannedEnd[] {
   const name = `local-${port}`;
   const targets = [tcp("127.0.0.1", port), tcp("::1", port)] as const;
-  return { kind: "local-port", where: "a local port", listen: unix(directory, name), targets, name, port };
+  const rest = { kind: "local-port", where: "a local port", targets, name, port } as const;
+  return places.outbound(name, port, "both").map((listen) => ({ ...rest, listen }));
 }
 
-function planPublished({ host, hostPort, port }: PublishedPort, at: number, directory: SocketPlaces): PlannedEnd {
+function planPublished({ host, hostPort, port }: PublishedPort, at: number, places: EndPlaces): PlannedEnd {
   const name = `published-${at}`;
-  const targets = [unix(directory, name)] as const;
+  const targets = [places.inbound(name, port)] as const;
   return { kind: "published-port", where: "--publish", listen: tcp(host, hostPort), targets, name, port };
 }
 
@@ -222,9 +258,9 @@ function taken(what: string, whose: string): FenceError {
 }
 
 /** In the sandbox a local port takes two bridges where there is IPv6. */
-function refuseTooMany(planned: readonly PlannedEnd[], hasIpv6: boolean): void {
+function refuseTooMany(planned: readonly PlannedEnd[], { morePerLocalPort }: EndPlaces): void {
   const local = planned.filter(({ kind }) => kind === "local-port").length;
-  const count = planned.length + (hasIpv6 ? local : 0);
+  const count = planned.length + local * morePerLocalPort;
   if (count <= maxBridges) return;
   throw new FenceError("FENCE_USAGE", `a sandbox must have at most ${maxBridges} bridges, got ${count}`, {
     step,

@@ -11,6 +11,7 @@ import type { MountPlan, MountStep, PlannedMount } from "../plan/mounts.ts";
 import type { Json } from "../plan/schema.ts";
 import type { PlannedEnd } from "./bridge-ends.ts";
 import type { Decision } from "./decision.ts";
+import type { InsideWay } from "./inside.ts";
 
 export interface DryRun {
   readonly decision: Decision;
@@ -22,6 +23,12 @@ export interface DryRun {
 
 /** Stands for a descriptor that a run would pass on. */
 export const someDescriptor = -1;
+
+/** What bubblewrap would execute in the sandbox. */
+export function wordsInside(way: InsideWay): readonly [string, ...string[]] {
+  const fd = String(someDescriptor);
+  return way === "launched" ? ["fence", "launched", fd] : ["fence", "bootstrap", "--plan-fd", fd, "--status-fd", fd];
+}
 
 /** What bubblewrap would be given, but that descriptors are not open yet. */
 export function bwrapArguments({ isolation }: Decision, { mounts }: MountPlan): readonly string[] {

@@ -20,6 +20,7 @@ import {
   openEnds,
   type PublishedPort,
   planEnds,
+  socketPlaces,
 } from "./bridge-ends.ts";
 import { lookUp } from "./host-lookup.ts";
 import type { RuntimeDirectory } from "./runtime-directory.ts";
@@ -82,7 +83,11 @@ export class HostBridges {
     options: Partial<HostBridgesOptions> & Pick<HostBridgesOptions, "uid">,
   ): Promise<HostBridges> {
     const all = { ...defaultOptions, hasIpv6: willHaveIpv6(addon), ...options };
-    return new HostBridges(addon, all, openEnds(addon, await planEnds(request, directory, all)));
+    return new HostBridges(
+      addon,
+      all,
+      openEnds(addon, await planEnds(request, socketPlaces(directory, all.hasIpv6), all.lookUp)),
+    );
   }
 
   private constructor(addon: Addon, options: HostBridgesOptions, ends: readonly OpenEnd[]) {
@@ -204,5 +209,5 @@ export class HostBridges {
 export async function plannedBridges(addon: Addon, { bridges }: { bridges: HostBridgeRequest | null }) {
   if (bridges === null) return [];
   const directory = { socket: (name: string) => hostPath(`/tmp/fence-RUN/${name}`) };
-  return planEnds(bridges, directory, { ...defaultOptions, hasIpv6: willHaveIpv6(addon) });
+  return planEnds(bridges, socketPlaces(directory, willHaveIpv6(addon)), lookUp);
 }

@@ -7,6 +7,7 @@
  */
 import { errorCodes, FenceError, type FenceErrorCode, type FenceErrorDetails } from "../base/errors.ts";
 import type { Json } from "../plan/schema.ts";
+import type { InsideTold } from "./inside.ts";
 
 interface InsideEvent {
   readonly event: string;
@@ -14,22 +15,12 @@ interface InsideEvent {
 }
 
 export class InsideEvents {
-  #ready: InsideEvent | null = null;
+  readonly #told: InsideTold;
+  #wasReady = false;
   #failure: FenceError | null = null;
-  readonly #onReady: (event: InsideEvent) => void;
-  readonly #onVerified: (checks: Json) => void;
-  readonly #onCrash: (event: InsideEvent) => void;
 
-  constructor(told: {
-    /** Everything holds; the program starts next. */
-    readonly ready: (event: InsideEvent) => void;
-    readonly verified: (checks: Json) => void;
-    /** The bridge process inside has ended before its time. */
-    readonly crash: (event: InsideEvent) => void;
-  }) {
-    this.#onReady = told.ready;
-    this.#onVerified = told.verified;
-    this.#onCrash = told.crash;
+  constructor(told: InsideTold) {
+    this.#told = told;
   }
 
   /** One line of the report. */
@@ -37,17 +28,17 @@ export class InsideEvents {
     const event = parseEvent(line);
     switch (event?.event) {
       case "ready":
-        this.#ready = event;
-        this.#onReady(event);
+        this.#wasReady = true;
+        this.#told.ready(event["isolation"] ?? null);
         break;
       case "verified":
-        this.#onVerified(event["checks"] ?? null);
+        this.#told.verified(event["checks"] ?? null);
         break;
       case "failed":
         this.#failure = failureOf(event);
         break;
       case "bridges-crashed":
-        this.#onCrash(event);
+        this.#told.crash({ ...event });
         break;
       default: // starting, and the statistics of the end, which those of the host's ends cover
         break;
@@ -56,7 +47,7 @@ export class InsideEvents {
 
   /** Whether the program has started, or was about to. */
   get wasReady(): boolean {
-    return this.#ready !== null;
+    return this.#wasReady;
   }
 
   /** What kept the program from starting; null: nothing that was reported. */
@@ -80,13 +71,18 @@ function failureOf(event: InsideEvent): FenceError {
   const { code, message, step, syscall, path, errno, hint } = event;
   const known = Object.keys(errorCodes).find((name): name is FenceErrorCode => name === code) ?? "FENCE_LAUNCH";
   const details = {
-    step: `${typeof step === "string" ? step : "set-up"} (in the sandbox)`,
+    step: insideStep(typeof step === "string" ? step : "set-up"),
     ...text("syscall", syscall),
     ...text("path", path),
     ...text("errno", errno),
     ...text("hint", hint),
   };
   return new FenceError(known, typeof message === "string" ? message : "the sandbox cannot be set up", details);
+}
+
+/** As messages name it. */
+export function insideStep(step: string): string {
+  return `${step} (in the sandbox)`;
 }
 
 function text(name: keyof FenceErrorDetails, value: Json | undefined): FenceErrorDetails {

@@ -16,7 +16,7 @@ import { type SandboxEnd, signalName } from "../sys/front.ts";
 import { hostView } from "../sys/host-view.ts";
 import type { Variables } from "../sys/original-environment.ts";
 import { type DecisionDoors, decideProgram, type ProgramDecision } from "./decision.ts";
-import { InsideEvents } from "./inside-events.ts";
+import type { Inside, InsideTold } from "./inside.ts";
 import { insidePlan } from "./inside-plan.ts";
 import { landlockIsolation } from "./isolation.ts";
 import { decideHostNetwork, type NetworkAnswer } from "./landlock-backend-network.ts";
@@ -26,8 +26,9 @@ import { notices } from "./notices.ts";
 import type { LaunchReport } from "./report.ts";
 import type { LaunchRequest } from "./request.ts";
 import { RuntimeDirectory, sweepRuntimeDirectories } from "./runtime-directory.ts";
-import { Sandbox, type SandboxMaker } from "./sandbox.ts";
-import type { LaunchContext } from "./start.ts";
+import { Sandbox } from "./sandbox.ts";
+import { StandaloneInside } from "./standalone.ts";
+import type { LaunchContext, StartedSandbox } from "./start.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 
 interface LandlockDecision extends ProgramDecision {
@@ -56,18 +57,18 @@ export async function runLandlocked(
   const temporary = makeTemporary(directory.path);
   const { httpProxy = null, socksProxy = null } = decision.bridges ?? {};
   const proxies = resources.adopt(await LandlockProxies.open(addon, { httpProxy, socksProxy }), (open) => open.close());
-  const inside = new InsideEvents({
-    ready: (event) => report.ready(readyReport(decision, event["isolation"] ?? null)),
+  const told: InsideTold = {
+    ready: (isolation) => report.ready(readyReport(decision, isolation)),
     verified: (checks) => report.verified(checks),
     crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
-  });
-  const sandbox = await start(context, { request, decision, proxies, temporary, inside, around });
+  };
+  const { sandbox, inside } = await start(context, { request, decision, proxies, temporary, told, around });
   messages.write(notices(decision));
   sweepRuntimeDirectories(addon, around);
   const end = await front.ended();
   if (end === "gone") return; // whoever waited for this process has gone as well
   await proxies.drain();
-  const said = await sandbox.allSaid();
+  const said = await sandbox.allSaid(inside);
   refuseFailure(end, inside, said);
   report.ended(end, []);
   messages.write(said);
@@ -137,12 +138,12 @@ interface Parts {
   readonly decision: LandlockDecision;
   readonly proxies: LandlockProxies;
   readonly temporary: string;
-  readonly inside: InsideEvents;
+  readonly told: InsideTold;
   readonly around: Surroundings;
 }
 
-async function start({ addon, waiting, messages }: LaunchContext, parts: Parts): Promise<Sandbox> {
-  const { request, decision, proxies, temporary, inside, around } = parts;
+async function start({ addon, waiting, messages }: LaunchContext, parts: Parts): Promise<StartedSandbox> {
+  const { request, decision, proxies, temporary, told, around } = parts;
   const { policy, files, host, wanted } = decision;
   const sandbox = new Sandbox(addon, waiting, messages);
   const rules = [...files.rules, { access: "rwx" as const, path: temporary }];
@@ -163,17 +164,10 @@ async function start({ addon, waiting, messages }: LaunchContext, parts: Parts):
     inherited: sandbox.inherited,
     ...sandbox.signals(),
   });
-  sandbox.onReport((line) => inside.take(line));
+  const inside = new StandaloneInside(sandbox, plan, told, false);
   messages.leaveStdio(addon, waiting.pidfd);
-  await sandbox.start(bootstrapItself(around.executable), plan);
-  return sandbox;
-}
-
-function bootstrapItself(path: string): SandboxMaker {
-  return {
-    path,
-    argv: (planFd, statusFd) => ["fence", "bootstrap", "--plan-fd", `${planFd}`, "--status-fd", `${statusFd}`],
-  };
+  await sandbox.start({ path: around.executable, argv: inside.words });
+  return { sandbox, inside };
 }
 
 /** What the user sets or removes counts for more than what fence would set. */
@@ -216,7 +210,7 @@ function notesOf({ notes, host, files }: LandlockDecision): readonly PlanNote[] 
 }
 
 /** Throws what kept the program from starting; nothing when it was started, or the user ended the start. */
-function refuseFailure(end: SandboxEnd, { failure, wasReady }: InsideEvents, said: string): void {
+function refuseFailure(end: SandboxEnd, { failure, wasReady }: Inside, said: string): void {
   if (failure !== null) throw failure;
   if (wasReady || (end.ofProgram && end.signal !== null)) return;
   const how = end.signal === null ? `exit status ${end.exit}` : signalName(end.signal);

@@ -8,24 +8,24 @@
  */
 import { asFenceError, FenceError } from "../base/errors.ts";
 import { hostPath } from "../base/paths.ts";
+import type { NetworkPart } from "../network/network-part.ts";
 import type { MountPlan } from "../plan/mounts.ts";
 import type { Json } from "../plan/schema.ts";
-import type { Addon } from "../sys/addon.ts";
 import { type SandboxEnd, signalName } from "../sys/front.ts";
 import { explainBwrapFailure } from "./bwrap-failure.ts";
 import { type Decision, decide, decideMounts } from "./decision.ts";
-import { bwrapArguments, dryRunJson, dryRunText, someDescriptor } from "./dry-run.ts";
-import { HostBridges, plannedBridges } from "./host-bridges.ts";
-import { InsideEvents } from "./inside-events.ts";
+import { bwrapArguments, dryRunJson, dryRunText, wordsInside } from "./dry-run.ts";
+import type { Inside, InsideTold, InsideWay } from "./inside.ts";
 import { runLandlocked, showLandlocked } from "./landlock-backend.ts";
 import { MountPoints } from "./left-behind.ts";
 import { LaunchLog } from "./log.ts";
+import { openNetwork, plannedNetwork, type SandboxNetwork } from "./network.ts";
 import { notices, withoutEffect } from "./notices.ts";
 import { madeSince } from "./prepare.ts";
 import { shellPath } from "./program.ts";
 import { LaunchReport } from "./report.ts";
 import type { LaunchRequest } from "./request.ts";
-import { RuntimeDirectory, sweepRuntimeDirectories } from "./runtime-directory.ts";
+import { sweepRuntimeDirectories } from "./runtime-directory.ts";
 import { bubblewrap, environmentInside, type LaunchContext, startSandbox } from "./start.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 
@@ -46,18 +46,19 @@ export async function showLaunch(context: ShowContext, request: LaunchRequest, f
   }
   const around = surroundings();
   const decision = await decide(context, request, around);
-  const bridges = await plannedBridges(addon, decision);
+  const way = wayOf(request);
+  const bridges = await plannedNetwork(way, { addon, decision });
   const sockets = bridges.flatMap(({ listen, name }) =>
     listen.kind === "unix" ? [{ name, path: hostPath(listen.path) }] : [],
   );
   const mounts = decideMounts(decision, around, sockets);
-  const { argv } = bubblewrap(decision.bwrap.path, bwrapArguments(decision, mounts));
+  const { argv } = bubblewrap(decision.bwrap.path, bwrapArguments(decision, mounts), wordsInside(way));
   const environment = environmentInside(decision, request, mounts);
   const run = {
     decision: { ...decision, environment },
     mounts,
     bridges,
-    command: argv(someDescriptor, someDescriptor),
+    command: argv,
   };
   say(form === "json" ? `${JSON.stringify(dryRunJson(run), null, 2)}\n` : dryRunText(run));
 }
@@ -108,7 +109,7 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   const around = surroundings();
   const log = resources.adopt(new LaunchLog(context.messages, request, around.directory), (open) => open.close());
   const decision = await decide(context, request, around);
-  await runDecided(context, { request, around, decision, log, report });
+  await runDecided(context, { request, around, decision, log, report, part: null });
 }
 
 /** What a start of a decided program needs. */
@@ -118,6 +119,8 @@ export interface DecidedLaunch {
   readonly decision: Decision;
   readonly log: Pick<LaunchLog, "isDebugging" | "debug" | "denied">;
   readonly report: Pick<LaunchReport, "ready" | "verified" | "ended">;
+  /** What relays for all sandboxes of this configuration; null: this one has its own. */
+  readonly part: NetworkPart | null;
 }
 
 /** Settles when all is over. Mounts are planned, and bridges opened, for this start alone. Throws as launch(). */
@@ -125,72 +128,67 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
   using resources = new DisposableStack();
   const { addon, front, messages } = context;
   const { request, around, decision, log, report } = launch;
-  const directory = decision.bridges === null ? null : runtimeDirectory(addon, around, resources);
-  const bridges = await openBridges({ addon, decision, uid: around.uid, directory, log }, resources);
-  const mounts = decideMounts(decision, around, bridges?.sockets ?? []);
+  const way = wayOf(request);
+  const crash = (text: string) => messages.write(text);
+  const network = await openNetwork(way, { addon, decision, around, log, part: launch.part, crash });
+  resources.defer(() => network.close());
+  const mounts = decideMounts(decision, around, network.sockets);
   resources.adopt(new MountPoints(addon, mounts.leftBehind, around.uid), (points) => points.release());
-  const inside = new InsideEvents({
-    ready(event) {
-      report.ready(readyReport(decision, mounts, bridges, event["isolation"] ?? null));
-      directory?.close(); // the sandbox has its sockets: nobody else is to find them
+  const told: InsideTold = {
+    ready(isolation) {
+      report.ready(readyReport({ decision, mounts, network, inside: isolation, way }));
+      network.ready();
     },
     verified: (checks) => report.verified(checks),
     crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
-  });
-  const sandbox = await startSandbox(context, { request, decision, bridges, mounts, inside, log });
+  };
+  const { sandbox, inside } = await startSandbox(context, { request, decision, network, mounts, told, log });
+  resources.defer(() => inside.close());
   messages.write(notices(decision) + withoutEffect(request.policy.overrides, mounts.notes, around));
-  bridges?.handedOver();
-  bridges?.serve();
+  network.serve();
   sweepRuntimeDirectories(addon, around);
   const end = await front.ended();
   if (end === "gone") return; // whoever waited for this process has gone as well
-  await bridges?.drain();
-  const said = await sandbox.allSaid();
+  await network.drain();
+  const said = await sandbox.allSaid(inside);
   refuseFailure({ end, inside, said, request, decision });
-  report.ended(end, bridgeStatistics(bridges));
+  report.ended(
+    end,
+    network.statistics().map((each) => ({ ...each })),
+  );
   messages.write(said);
   for (const path of madeSince(mounts.unprotected))
     messages.write(`fence: the program made ${path}: ${whyItMatters}\n`);
 }
 
-function runtimeDirectory(addon: Addon, around: Surroundings, resources: DisposableStack): RuntimeDirectory {
-  return resources.adopt(RuntimeDirectory.make(addon, around), (made) => made.close());
-}
-
-interface BridgeParts {
-  readonly addon: Addon;
+interface ReadyParts {
   readonly decision: Decision;
-  readonly uid: number;
-  readonly directory: RuntimeDirectory | null;
-  readonly log: Pick<LaunchLog, "denied">;
-}
-
-async function openBridges(parts: BridgeParts, resources: DisposableStack): Promise<HostBridges | null> {
-  const { addon, decision, uid, directory, log } = parts;
-  if (decision.bridges === null || directory === null) return null;
-  const debug = (text: string) => log.denied(text);
-  const open = await HostBridges.open(addon, decision.bridges, directory, { uid, debug });
-  return resources.adopt(open, (bridges) => bridges.close());
+  readonly mounts: MountPlan;
+  readonly network: SandboxNetwork;
+  /** What was applied inside. */
+  readonly inside: Json;
+  readonly way: InsideWay;
 }
 
 /** What a caller may rely on: from here on it holds. */
-function readyReport({ isolation, notes }: Decision, mounts: MountPlan, bridges: HostBridges | null, inside: Json) {
-  const published = (bridges?.published ?? []).map(({ host, hostPort, port }) => ({ host, hostPort, port }));
+function readyReport({ decision: { isolation, notes }, mounts, network, inside, way }: ReadyParts) {
   return {
+    way,
     isolation: { ...isolation.effective } as unknown as Json,
     inside,
-    published,
+    published: network.published.map(({ host, hostPort, port }) => ({ host, hostPort, port })),
     notes: [...notes, ...mounts.notes].map(({ where, says }) => ({ where, says })),
   };
 }
 
-function bridgeStatistics(bridges: HostBridges | null): Json {
-  return (bridges?.statistics() ?? []).map((each) => ({ ...each }));
+/** The proof of --verify needs somebody inside who prepares it. */
+export function wayOf({ fastPath, verify }: Pick<LaunchRequest, "fastPath" | "verify">): InsideWay {
+  return fastPath && !verify ? "launched" : "standalone";
 }
 
 interface Ending {
   readonly end: SandboxEnd;
-  readonly inside: InsideEvents;
+  readonly inside: Inside;
   /** What bubblewrap and the bootstrap wrote. */
   readonly said: string;
   readonly request: LaunchRequest;

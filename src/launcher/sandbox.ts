@@ -12,10 +12,10 @@ import { buildId } from "../base/build.ts";
 import { bug } from "../base/errors.ts";
 import { type ArgumentStep, execPlan, type ProcessStep, signalMask } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
-import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
 import { nodeError, systemError } from "../sys/errno.ts";
 import type { FrontEnds, WaitingProcess } from "../sys/stub.ts";
+import type { Inside } from "./inside.ts";
 import type { InheritedDescriptors } from "./inside-plan.ts";
 import { Reading } from "./reading.ts";
 
@@ -28,12 +28,10 @@ const standardError = 2;
 /** How long the pipes may stay open when the sandbox has ended. */
 const patienceMs = 2000;
 
-/** What `start()` runs, without its descriptors. */
+/** What the front's child becomes: bubblewrap, or fence itself where there are no namespaces. */
 export interface SandboxMaker {
-  /** bubblewrap, or fence itself where there are no namespaces. */
   readonly path: string;
-  /** Argument 0 and what follows, where descriptors are known by their numbers. */
-  readonly argv: (planFd: number, statusFd: number) => readonly string[];
+  readonly argv: readonly [string, ...string[]];
 }
 
 /** The front's child before it becomes bubblewrap: descriptors are given to it, then it starts. */
@@ -43,9 +41,7 @@ export class Sandbox {
   readonly #front: FrontEnds;
   readonly #standardError: number | null;
   readonly #messages: Reading;
-  readonly #status: Reading;
   readonly #messagesFd: number;
-  readonly #statusFd: number;
 
   /** From here on the process that waits is a child of the front. `error.descriptor` is the program's standard error. */
   constructor(addon: Addon, waiting: WaitingProcess, error: { readonly descriptor: number }) {
@@ -53,8 +49,7 @@ export class Sandbox {
     this.#waiting = waiting;
     this.#front = waiting.refer({ place: "front" });
     this.#standardError = this.#front.closedStreams.includes(standardError) ? null : waiting.give(error.descriptor);
-    [this.#messages, this.#messagesFd] = this.#pipe();
-    [this.#status, this.#statusFd] = this.#pipe();
+    [this.#messages, this.#messagesFd] = this.pipe();
   }
 
   /** A descriptor that bubblewrap inherits. Answers its number there. Throws FENCE_STUB. */
@@ -86,11 +81,9 @@ export class Sandbox {
   }
 
   /** Settles when the child has become bubblewrap. Throws FENCE_BWRAP when it cannot. */
-  async start(maker: SandboxMaker, plan: Json): Promise<void> {
-    const planFd = this.giveBytes(Buffer.from(JSON.stringify(plan)), "the plan");
+  async start({ path, argv: [name, ...words] }: SandboxMaker): Promise<void> {
     const { ignoredSignals } = this.signals();
-    const [first, ...rest] = maker.argv(planFd, this.#statusFd).map((value): ArgumentStep => ({ kind: "arg", value }));
-    if (first === undefined) throw bug("bubblewrap has no argument 0");
+    const argument = (value: string): ArgumentStep => ({ kind: "arg", value });
     const process: readonly ProcessStep[] = [
       { kind: "stream", from: this.#messagesFd, to: standardError },
       {
@@ -101,38 +94,33 @@ export class Sandbox {
     ];
     const steps = execPlan(buildId)
       .environment([{ kind: "clear-env" }])
-      .arguments([first, ...rest])
+      .arguments([argument(name), ...words.map(argument)])
       .process(process)
       .landlock({ restricts: false, flags: 0 })
       .seccomp(new Uint8Array())
-      .program({ kind: "exec", path: maker.path });
+      .program({ kind: "exec", path });
     this.#waiting.start(encodeExecPlan(steps), -1);
     const failure = await this.#waiting.started();
     if (failure === null) return;
-    throw systemError("FENCE_BWRAP", `cannot execute ${maker.path}`, "execve", failure.result, {
+    throw systemError("FENCE_BWRAP", `cannot execute ${path}`, "execve", failure.result, {
       step,
-      path: maker.path,
+      path,
       hint: "install bubblewrap, or repair it; fence check says what else is missing",
     });
   }
 
-  /** What bubblewrap and the bootstrap have said, at most some KB; and every line of the report has come. */
-  async allSaid(): Promise<string> {
+  /** What bubblewrap and the stub have said, at most some KB; and everything has come that is told of the inside. */
+  async allSaid(inside: Pick<Inside, "whole">): Promise<string> {
     // A child that bwrap left behind when it failed may hold the pipes: nobody waits for that.
     const hasEnded = new AbortController();
     const patience = delay(patienceMs, undefined, { signal: hasEnded.signal }).catch(() => {}); // aborted
-    await Promise.race([Promise.all([this.#messages.whole(), this.#status.whole()]), patience]);
+    await Promise.race([Promise.all([this.#messages.whole(), inside.whole()]), patience]);
     hasEnded.abort();
     return this.#messages.text;
   }
 
-  /** The lines of the bootstrap's report, as they come. */
-  onReport(take: (line: string) => void): void {
-    this.#status.lines = take;
-  }
-
   /** The reading end here, the number of the writing end there. */
-  #pipe(): [Reading, number] {
+  pipe(): [Reading, number] {
     const ends = new Int32Array(2);
     const result = this.#addon.pipe(ends);
     if (result < 0) throw systemError("FENCE_LAUNCH", "cannot make a pipe", "pipe2", result, { step });

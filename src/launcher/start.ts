@@ -16,15 +16,17 @@ import type { Messages } from "../sys/messages.ts";
 import type { Variables } from "../sys/original-environment.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
 import type { Decision } from "./decision.ts";
-import type { HostBridges } from "./host-bridges.ts";
+import type { Inside, InsideTold } from "./inside.ts";
 import { insideEnvironment } from "./inside-environment.ts";
-import type { InsideEvents } from "./inside-events.ts";
-import { type InsideNetwork, insidePlan } from "./inside-plan.ts";
+import { insidePlan } from "./inside-plan.ts";
+import { LaunchedInside } from "./launched.ts";
 import type { LaunchLog } from "./log.ts";
 import { MountCheck } from "./mount-check.ts";
+import { noBridges, type SandboxNetwork } from "./network.ts";
 import { prepare } from "./prepare.ts";
 import type { LaunchRequest } from "./request.ts";
 import { Sandbox, type SandboxMaker } from "./sandbox.ts";
+import { StandaloneInside } from "./standalone.ts";
 
 export interface LaunchContext {
   readonly addon: Addon;
@@ -38,21 +40,28 @@ export interface LaunchContext {
 /** What is said to the user of one launch. */
 export type LaunchMessages = Pick<Messages, "descriptor" | "write" | "leaveStdio">;
 
-const bootstrapPath = "/tmp/fence/bin/fence";
+/** Where the sandbox has this executable. */
+const fenceInside = "/tmp/fence/bin/fence";
 
 /** What is decided and open when the sandbox starts. */
 export interface LaunchParts {
   readonly request: LaunchRequest;
   readonly decision: Decision;
-  readonly bridges: HostBridges | null;
+  readonly network: SandboxNetwork;
   readonly mounts: MountPlan;
-  readonly inside: InsideEvents;
+  readonly told: InsideTold;
   readonly log: Pick<LaunchLog, "isDebugging" | "debug">;
 }
 
+export interface StartedSandbox {
+  readonly sandbox: Sandbox;
+  readonly inside: Inside;
+}
+
 /** Everything that the sandbox inherits is given to it, then it starts. */
-export async function startSandbox({ addon, waiting, messages }: LaunchContext, parts: LaunchParts): Promise<Sandbox> {
-  const { request, decision, bridges, mounts, inside, log } = parts;
+export async function startSandbox(context: LaunchContext, parts: LaunchParts): Promise<StartedSandbox> {
+  const { addon, waiting, messages } = context;
+  const { request, decision, network, mounts, told, log } = parts;
   const { policy, isolation } = decision;
   const sandbox = new Sandbox(addon, waiting, messages);
   const check = new MountCheck(addon, sandbox);
@@ -69,7 +78,7 @@ export async function startSandbox({ addon, waiting, messages }: LaunchContext, 
     grants: mounts.grants,
     unixSockets: mounts.allowedSockets,
     connectTcp: null,
-    network: insideNetwork(bridges, mounts, sandbox),
+    network: network.way === "standalone" ? network.plan(mounts, sandbox) : noBridges,
     hostNetwork: null,
     landlock: isolation.landlock,
     landlockAbi: Math.max(0, addon.landlockAbi()),
@@ -80,11 +89,21 @@ export async function startSandbox({ addon, waiting, messages }: LaunchContext, 
   });
   for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
   log.debug(`bwrap ${args.join(" ")}`);
-  sandbox.onReport((line) => inside.take(line));
-  messages.leaveStdio(addon, waiting.pidfd);
-  await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], log.isDebugging), plan);
-  await check.pass(mounts.mounts);
-  return sandbox;
+  const inside =
+    network.way === "standalone"
+      ? new StandaloneInside(sandbox, plan, told, log.isDebugging)
+      : new LaunchedInside({ addon, sandbox, plan, network, told });
+  log.debug(`the inside is ${inside.way}`);
+  try {
+    messages.leaveStdio(addon, waiting.pidfd);
+    await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], inside.words));
+    inside.sent();
+    await check.pass(mounts.mounts);
+    return { sandbox, inside };
+  } catch (error) {
+    inside.close();
+    throw error;
+  }
 }
 
 /** The program's variables, but for those that the bootstrap adds. */
@@ -128,25 +147,13 @@ function unprepared(): never {
   throw bug("a mount was not prepared");
 }
 
-/** bubblewrap with `args`, and the bootstrap in it. */
-export function bubblewrap(path: string, args: readonly string[], isDebugging = false): SandboxMaker {
-  return {
-    path,
-    argv: (planFd, statusFd) => [
-      ...["bwrap", ...args, "--", bootstrapPath],
-      ...["bootstrap", "--plan-fd", String(planFd), "--status-fd", String(statusFd)],
-      ...(isDebugging ? ["--debug"] : []),
-    ],
-  };
-}
-
-function insideNetwork(bridges: HostBridges | null, mounts: MountPlan, sandbox: Sandbox): InsideNetwork {
-  if (bridges === null) return { httpProxy: null, socksProxy: null, bridges: [] };
-  const places = new Map(bridges.sockets.map(({ name }, i) => [name, mounts.bridgeSockets[i]]));
-  return bridges.plan({
-    socket: (name) => places.get(name) ?? unprepared(),
-    descriptors: bridges.handed.map(({ fd }) => sandbox.give(fd)),
-  });
+/** bubblewrap with `args`, and fence in it. */
+export function bubblewrap(
+  path: string,
+  args: readonly string[],
+  [, ...words]: readonly [string, ...string[]],
+): SandboxMaker {
+  return { path, argv: ["bwrap", ...args, "--", fenceInside, ...words] };
 }
 
 function nulTerminated(values: readonly string[]): Buffer {

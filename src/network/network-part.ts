@@ -12,6 +12,7 @@ import { defaultBridgesOptions } from "../bridge/bridges.ts";
 import { EPOLLIN } from "../bridge/epoll.ts";
 import { PollSet, type Watched } from "../bridge/poll-set.ts";
 import { makeBridgeRuleset } from "../inside/bridge-ruleset.ts";
+import type { RulesetChoice } from "../landlock/ruleset.ts";
 import type { Addon } from "../sys/addon.ts";
 import { describeFailure } from "../sys/errno.ts";
 import { noDescriptor } from "../sys/protocol.ts";
@@ -57,6 +58,8 @@ export class NetworkPart implements Watched, EndsOwner, ChildOwner {
   readonly #addon: Addon;
   readonly #options: NetworkPartOptions;
   readonly #pollSet: PollSet;
+  /** What the process is restricted by. */
+  readonly ruleset: RulesetChoice;
   readonly #ruleset: number;
   readonly #sandboxes = new Map<number, SandboxEnds>();
   /** Ids in the poll set, by descriptor. */
@@ -72,7 +75,9 @@ export class NetworkPart implements Watched, EndsOwner, ChildOwner {
     this.#addon = addon;
     this.#options = options;
     const inside = options.publishedPorts.map((port): Address => ({ kind: "tcp", host: "127.0.0.1", port }));
-    this.#ruleset = makeBridgeRuleset(addon, [...options.targets, ...inside]).fd;
+    const { choice, fd } = makeBridgeRuleset(addon, [...options.targets, ...inside]);
+    this.ruleset = choice;
+    this.#ruleset = fd;
     this.#pollSet = new PollSet(addon, { keepsLoopAlive: false });
   }
 

@@ -11,6 +11,7 @@ import type { Addon } from "./addon.ts";
 import { errnoName, systemError } from "./errno.ts";
 import {
   type Contents,
+  type Message,
   type MessageKind,
   noDescriptor,
   protocol,
@@ -36,6 +37,11 @@ export interface StepFailure {
   readonly call: number;
   /** Negative, as system calls return it. */
   readonly result: number;
+}
+
+/** As the message FAILED tells it. */
+export function stepFailure({ step: type, index, value: call, error }: Message): StepFailure {
+  return { type, index, call, result: -error };
 }
 
 /** By the number that native/stub/protocol.h gives them. */
@@ -160,7 +166,7 @@ export class WaitingProcess {
           results.push(message.error === 0 ? message.value : -message.error);
           break;
         case protocol.kinds.failed:
-          return { type: message.step, index: message.index, call: message.value, result: -message.error };
+          return stepFailure(message);
         case protocol.kinds.verified:
           if (message.error === 0) return results;
           throw systemError(
@@ -234,7 +240,7 @@ export class WaitingProcess {
     this.#isProgram = message === "closed";
     if (message === "closed") return null;
     if (message.kind !== protocol.kinds.failed) throw bug("the stub sent a bad message");
-    return { type: message.step, index: message.index, call: message.value, result: -message.error };
+    return stepFailure(message);
   }
 
   /** The program is to inherit this descriptor, which stays the caller's too. Answers its number there. */

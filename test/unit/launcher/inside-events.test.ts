@@ -7,9 +7,9 @@ import { InsideEvents } from "../../../src/launcher/inside-events.ts";
 function listening() {
   const heard: unknown[] = [];
   const events = new InsideEvents({
-    ready: (event) => heard.push(["ready", event["isolation"]]),
+    ready: (isolation) => heard.push(["ready", isolation]),
     verified: (checks) => heard.push(["verified", checks]),
-    crash: (event) => heard.push(["crash", event["restartsLeft"]]),
+    crash: (event) => heard.push(["crash", event]),
   });
   return { events, heard };
 }
@@ -30,7 +30,7 @@ describe("the bootstrap's report", () => {
     expect(heard).toEqual([
       ["verified", [{ name: "x" }]],
       ["ready", { seccomp: "strict" }],
-      ["crash", 4],
+      ["crash", { event: "bridges-crashed", exit: null, signal: 9, restartsLeft: 4 }],
     ]);
     expect(events.wasReady).toBe(true);
     expect(events.failure).toBeNull();

@@ -1,0 +1,123 @@
+/**
+ * A sandbox without a Node inside: the stub finds an exec plan waiting that was compiled on the host.
+ *
+ * Runs:     host, in the launcher.
+ * Promises: the program starts only when every step before it was carried out; a step that fails is explained here, since
+ *           nobody inside could; the sandbox's listeners are the host's from their first moment on.
+ * Source:   docs/launched.md
+ */
+import type { FenceError } from "../base/errors.ts";
+import { FenceError as Failure } from "../base/errors.ts";
+import { type CompiledPlan, compileInside } from "../inside/compile.ts";
+import { parseJsonPlan } from "../inside/json-plan.ts";
+import type { BootstrapRequest } from "../inside/request.ts";
+import { describeIsolation } from "../inside/status.ts";
+import { explainFailure } from "../inside/step-failure.ts";
+import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
+import type { Json } from "../plan/schema.ts";
+import type { Addon } from "../sys/addon.ts";
+import { architecture } from "../sys/architecture.ts";
+import { LaunchedProcess } from "../sys/launched.ts";
+import type { Inside, InsideTold } from "./inside.ts";
+import { insideStep } from "./inside-events.ts";
+import type { LaunchedEnds } from "./launched-ends.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+export interface LaunchedParts {
+  readonly addon: Addon;
+  readonly sandbox: Sandbox;
+  /** As the bootstrap reads it; its network is `network`. */
+  readonly plan: Json;
+  readonly network: LaunchedEnds;
+  readonly told: InsideTold;
+}
+
+export class LaunchedInside implements Inside {
+  readonly way = "launched";
+  readonly words: readonly [string, ...string[]];
+  readonly #addon: Addon;
+  readonly #process: LaunchedProcess;
+  readonly #compiled: CompiledPlan;
+  readonly #network: LaunchedEnds;
+  #wasReady = false;
+  #failure: FenceError | null = null;
+  #whole: Promise<void> | null = null;
+
+  /** Everything that it inherits is given to the sandbox. Throws FENCE_LAUNCH, FENCE_STUB, FENCE_LANDLOCK_ABI. */
+  constructor({ addon, sandbox, plan, network, told }: LaunchedParts) {
+    this.#addon = addon;
+    this.#network = network;
+    const request = requestOf(plan, network);
+    const landlockAbi = addon.landlockAbi();
+    this.#compiled = compileInside(request, network.listeners, { landlockAbi, architecture: architecture() });
+    const { choice, listenSteps } = this.#compiled;
+    this.#process = new LaunchedProcess(addon, {
+      listener: (step, descriptor) => network.take(listenSteps.indexOf(step), descriptor),
+      ready: () => {
+        this.#wasReady = true;
+        const isolation = describeIsolation({
+          choice,
+          skippedPaths: [],
+          errata: addon.landlockErrata(),
+          seccomp: request.seccomp,
+          bridges: network.ruleset,
+        });
+        told.ready(isolation as unknown as Json);
+      },
+    });
+    const { control } = sandbox.inherited;
+    const { socketRequests } = network;
+    const sockets = socketRequests === null ? 0 : sandbox.give(socketRequests);
+    this.words = ["fence", "launched", String(sandbox.give(this.#process.far))];
+    this.#process.send({ control, sockets }, encodeExecPlan(this.#compiled.plan));
+  }
+
+  sent(): void {
+    this.#process.sent();
+    this.#network.sent();
+    this.#whole = this.#hear();
+  }
+
+  whole(): Promise<unknown> {
+    return this.#whole ?? Promise.resolve();
+  }
+
+  get wasReady(): boolean {
+    return this.#wasReady;
+  }
+
+  get failure(): FenceError | null {
+    return this.#failure;
+  }
+
+  close(): void {
+    this.#process.close();
+    this.#network.sent();
+  }
+
+  async #hear(): Promise<void> {
+    const outcome = await this.#process.outcome();
+    if (outcome.kind === "started" || outcome.kind === "gone") return;
+    this.#failure = insideFailure(outcome.kind === "refused" ? outcome.error : this.#explained(outcome));
+    this.#process.exit(this.#failure.exitStatus);
+  }
+
+  #explained({ failure, root }: Extract<Awaited<ReturnType<LaunchedProcess["outcome"]>>, { kind: "failed" }>) {
+    try {
+      return explainFailure(failure, this.#compiled, this.#compiled.choice);
+    } finally {
+      this.#addon.closeDescriptor(root);
+    }
+  }
+}
+
+/** The request that the bootstrap would make of the plan, but for its network. */
+function requestOf(plan: Json, { hasHttpProxy, hasSocksProxy }: LaunchedEnds): BootstrapRequest {
+  const request = parseJsonPlan(JSON.stringify(plan), { kind: "plan", argv: [] });
+  return { ...request, hasHttpProxy, hasSocksProxy };
+}
+
+/** It did not fail here. */
+function insideFailure({ code, message, details }: FenceError): FenceError {
+  return new Failure(code, message, { ...details, step: insideStep(details.step ?? "set-up") });
+}
