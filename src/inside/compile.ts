@@ -68,7 +68,7 @@ export function compileInside(
 }
 
 function listenStep(address: TcpAddress): SetUpStep {
-  return { kind: "listen", address: encodeAddress(address) };
+  return { kind: "listen", address: new Uint8Array(encodeAddress(address)) };
 }
 
 function programSteps(name: string, path: string | undefined): { search: readonly SetUpStep[]; program: ProgramStep } {
