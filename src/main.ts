@@ -13,6 +13,7 @@ import { parseBootstrap } from "./bootstrap/options.ts";
 import { runBridge } from "./bridge/run-bridge.ts";
 import { errorText } from "./cli/error-text.ts";
 import { bootstrapHelp, bridgeHelp } from "./cli/help.ts";
+import { serveNetwork } from "./network/network-process.ts";
 import { type Addon, loadAddon } from "./sys/addon.ts";
 import { Keeper } from "./sys/keeper.ts";
 import { Messages } from "./sys/messages.ts";
@@ -45,6 +46,8 @@ async function main(): Promise<number> {
       return runBootstrap(role, words.slice(1));
     case "launcher":
       return runLauncher(role, words);
+    case "network":
+      return runNetworkPart(role);
     default:
       return runCommand(role, words);
   }
@@ -99,6 +102,13 @@ async function runBridgeProcess(role: Extract<StubRole, { name: "bridges" }>): P
   const addon = addonOf(role);
   addon.cancelAlarm();
   await serveBridges(addon, role, messages);
+  return 0;
+}
+
+async function runNetworkPart(role: Extract<StubRole, { name: "network" }>): Promise<number> {
+  const addon = addonOf(role);
+  addon.cancelAlarm();
+  await serveNetwork(addon, role.channel);
   return 0;
 }
 

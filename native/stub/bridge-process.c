@@ -1,18 +1,10 @@
 /* The bridge process: see bridge-process.h. */
 #include "bridge-process.h"
 
-#include "arguments.h"
 #include "channel.h"
 #include "descriptor.h"
-#include "fail.h"
-#include "node.h"
-#include "restrict.h"
-#include "setup-limits.h"
 #include "sys.h"
-#include "text.h"
 
-#define STEP "bridge-process"
-#define OTHER_DESCRIPTORS 5 /* of a bridge process: those that are not listeners */
 #define RANDOM_BYTES 16	    /* that AT_RANDOM points to, getauxval(3) */
 
 /* The canaries of a process that crashed must not be those of the next. */
@@ -25,50 +17,28 @@ static void renew_random(const struct start *start)
 	}
 }
 
-static void restrict_self(const struct bridge_process *parts)
-{
-	/* The keeper has no capabilities and has set no_new_privs, both are inherited. */
-	long result = parts->ruleset == NO_DESCRIPTOR ? 0 : sys_landlock_restrict_self(parts->ruleset, 0);
-
-	if (result < 0)
-		die_call(STEP, "cannot enforce the ruleset", "landlock_restrict_self", result);
-	result = restrict_system_calls(parts->filter, parts->filter_bytes);
-	if (result < 0)
-		die_call(STEP, "cannot install the seccomp filter", "seccomp", result);
-}
-
 _Noreturn static void become_bridge_process(const struct start *start, const struct bridge_process *parts, int control)
 {
-	int inherited[OTHER_DESCRIPTORS + MAX_LISTENERS] = { control, parts->relay_plan, parts->status, parts->debug };
-	int keep[OTHER_DESCRIPTORS + MAX_LISTENERS];
-	char name[] = "fence", command[] = "bridge-process";
-	char *argv[] = { name, command, NULL }, *envp[] = { NULL };
-	struct start own = *start;
-	struct node_role role = { .name = "bridges", .descriptors = inherited, .count = 4 };
-	unsigned int kept = 0;
-	long result;
+	int inherited[MAX_ROLE_DESCRIPTORS] = { control, parts->relay_plan, parts->status, parts->debug };
+	char command[] = "bridge-process";
+	struct restricted_node node = {
+		.step = "bridge-process",
+		.title = "fence: bridge",
+		.command = command,
+		.role = { .name = "bridges", .descriptors = inherited, .count = 4 },
+		.executable = parts->executable,
+		.ruleset = parts->ruleset,
+		.filter = parts->filter,
+		.filter_bytes = parts->filter_bytes,
+	};
 
 	for (uint32_t i = 0; i < parts->listener_count; i++)
-		inherited[role.count++] = parts->listeners[i];
+		inherited[node.role.count++] = parts->listeners[i];
 	if (parts->debug != NO_DESCRIPTOR)
 		(void)sys_duplicate(parts->debug, STDERR); /* or messages of the stub itself are lost */
-	for (size_t i = 0; i < role.count; i++) {
-		if (inherited[i] != NO_DESCRIPTOR)
-			keep[kept++] = inherited[i];
-	}
-	keep[kept++] = parts->executable;
-	own.argc = 2;
-	own.argv = argv;
-	own.envc = 0;
-	own.envp = envp;
-	arguments_replace(start, "fence: bridge");
-	setup_limits();
 	renew_random(start);
-	restrict_self(parts);
-	result = descriptor_close_others(keep, kept);
-	if (result < 0)
-		die_call(STEP, "cannot close descriptors", "close_range", result);
-	node_become(&own, parts->executable, &role);
+	/* The keeper has no capabilities and has set no_new_privs, both are inherited. */
+	restricted_node_become(start, &node);
 }
 
 long bridge_process_start(const struct start *start, const struct bridge_process *parts, int *control)

@@ -9,12 +9,7 @@
 #ifndef FENCE_STUB_BRIDGE_PROCESS_H
 #define FENCE_STUB_BRIDGE_PROCESS_H
 
-#include "start.h"
-
-#include <stdint.h>
-
-#define MAX_LISTENERS 200
-#define MAX_FILTER_BYTES (4096 * 8) /* BPF_MAXINSNS of struct sock_filter */
+#include "restricted-node.h"
 
 /* All that the bridge process is made of; descriptors are NO_DESCRIPTOR where there is none. */
 struct bridge_process {

@@ -9,6 +9,7 @@
 #include "descriptor.h"
 #include "fail.h"
 #include "launched.h"
+#include "network-process.h"
 #include "node.h"
 #include "start.h"
 #include "sys.h"
@@ -81,6 +82,8 @@ __attribute__((used)) void fence_main(unsigned long *stack)
 	file = open_executable();
 	if (start.argc > 1 && text_equal(start.argv[1], "bootstrap"))
 		bootstrap(&start, file, SET_UP_BOOTSTRAP);
+	if (start.argc > 1 && text_equal(start.argv[1], "network"))
+		network_process(&start, file);
 	if (start.argc > 1 && !is_command(start.argv[1]))
 		bootstrap(&start, file, SET_UP_LAUNCHER);
 	node_become(&start, file, &command);

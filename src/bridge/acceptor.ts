@@ -14,9 +14,10 @@ import { EAGAIN, isShortage } from "./errno.ts";
 import type { Resumable, Watched } from "./poll-set.ts";
 
 export interface AcceptorOwner {
-  readonly targetFamily: number;
   /** False: at the connection limit, until roomMade() is called. */
   readonly hasRoom: boolean;
+  /** A socket for the next client's target, or -errno. -EAGAIN: it is still to come, and `arrived` is called when it has. */
+  newTarget(arrived: () => void): number;
   /** Whether this client may be served; it is closed otherwise. */
   admits(client: number): boolean;
   /** Takes both descriptors over. False: it did not, the target is too busy to be connected to now. */
@@ -31,6 +32,8 @@ type State =
   | "at-limit"
   /** For descriptors or memory: a connection to end, or a while. */
   | "short"
+  /** For somebody else to make the socket for the target. */
+  | "no-target"
   /** For the target's backlog: the one client that was accepted already is to be connected first. */
   | "target-busy"
   /** For nothing any more: the backlog was emptied for the last time. */
@@ -76,6 +79,10 @@ export class Acceptor implements Watched, Resumable {
     if (this.#state === "at-limit" || this.#state === "short") this.#accept();
   }
 
+  #targetArrived(): void {
+    if (this.#state === "no-target") this.#accept();
+  }
+
   /** Accepts those who are in the backlog already, and then nobody. */
   drain(): void {
     this.#isDraining = true;
@@ -102,7 +109,8 @@ export class Acceptor implements Watched, Resumable {
     const { addon } = this.#context;
     if (!this.#owner.hasRoom) return this.#leave("at-limit");
     if (this.#spare < 0) {
-      const target = addon.socket(this.#owner.targetFamily);
+      const target = this.#owner.newTarget(() => this.#targetArrived());
+      if (target === -EAGAIN) return this.#leave("no-target");
       if (target < 0) return this.#lacks("socket", target);
       this.#spare = target;
     }

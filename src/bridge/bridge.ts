@@ -11,7 +11,7 @@ import { describeFailure } from "../sys/errno.ts";
 import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
 import { type Address, formatAddress, isLoopback } from "./address.ts";
 import type { RelayContext } from "./direction.ts";
-import { EAGAIN, EINPROGRESS, isShortage } from "./errno.ts";
+import { EAGAIN, ECONNREFUSED, EINPROGRESS, isShortage } from "./errno.ts";
 import type { Listener } from "./listener.ts";
 import { Relay, type RelayOwner } from "./relay.ts";
 import { encodeAddress, familyOf } from "./sockaddr.ts";
@@ -24,12 +24,22 @@ export interface OpenBridge {
   readonly targetName?: string;
   /** Tried in turn for a client whose target refuses. */
   readonly alternatives?: readonly Address[];
+  /** Makes the sockets that connect to the target, in place of this process. */
+  readonly sockets?: TargetSockets;
   /** The target is a bridge that says when it has reached its own target: until then a client may still be refused. */
   readonly awaitsAcknowledgement?: true;
   /** The client is such a bridge. */
   readonly acknowledge?: true;
   /** Whether this client, just accepted, may be served; everybody may when there is no such word. */
   readonly admits?: (client: number) => boolean;
+}
+
+/** Sockets that come from elsewhere, such as another network namespace. */
+export interface TargetSockets {
+  /** One that is not connected, non-blocking and the caller's; -EAGAIN: none is there, and `arrived` will be called; or -errno. */
+  take(arrived: () => void): number;
+  /** No more will come: whatever was taken last is not to be connected. */
+  readonly hasEnded: boolean;
 }
 
 export interface BridgeOptions {
@@ -62,7 +72,6 @@ interface Target {
 }
 
 export class Bridge implements AcceptorOwner, RelayOwner {
-  readonly targetFamily: number;
   readonly toTarget = { bytes: 0 };
   readonly toClient = { bytes: 0 };
   readonly #context: RelayContext;
@@ -85,7 +94,6 @@ export class Bridge implements AcceptorOwner, RelayOwner {
       targetOf(bridge.target, bridge.targetName),
       ...(bridge.alternatives ?? []).map((each) => targetOf(each)),
     ];
-    this.targetFamily = familyOf(bridge.target);
     this.#acceptor = new Acceptor(context, bridge.listener.fd, this);
   }
 
@@ -131,6 +139,10 @@ export class Bridge implements AcceptorOwner, RelayOwner {
     return this.#bridge.admits?.(client) ?? true;
   }
 
+  newTarget(arrived: () => void): number {
+    return this.#bridge.sockets?.take(arrived) ?? this.#context.addon.socket(familyOf(this.#bridge.target));
+  }
+
   serve(client: number, target: number): boolean {
     const result = this.#connect(target, 0);
     if (result === -EAGAIN || isShortage(result)) return false;
@@ -165,6 +177,7 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   #connect(fd: number, at: number): number {
     const { addon } = this.#context;
     const { address, name, isPaced } = this.#target(at);
+    if (this.#bridge.sockets?.hasEnded === true) return -ECONNREFUSED;
     if (address.kind === "tcp") {
       addon.noDelay(fd);
       // Before connect(2): what has paced once goes on pacing.

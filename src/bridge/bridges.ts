@@ -59,32 +59,53 @@ export function openBridges(addon: Addon, bridges: readonly BridgeAddresses[], t
   });
 }
 
+/** What relays share: for those who have several Bridges. Closed by closeContext(). */
+export function openContext(addon: Addon, { lingerMs, keepsLoopAlive }: BridgesOptions): RelayContext {
+  const buffer = new Uint8Array(bufferBytes);
+  addon.ignoreSigpipe();
+  return {
+    addon,
+    pollSet: new PollSet(addon, { keepsLoopAlive }),
+    pipes: new PipePool(addon),
+    buffer,
+    smallBuffer: buffer.subarray(0, smallBufferBytes),
+    lingerMs,
+  };
+}
+
+export function closeContext({ pipes, pollSet }: RelayContext): void {
+  pipes.closeIdle();
+  pollSet.close();
+}
+
 export class Bridges {
   readonly #addon: Addon;
-  readonly #listeners: readonly Listener[];
-  readonly #pollSet: PollSet;
-  readonly #pipes: PipePool;
-  readonly #bridges: readonly Bridge[];
+  readonly #options: BridgesOptions;
+  readonly #context: RelayContext;
+  /** The context is this object's alone. */
+  readonly #ownsContext: boolean;
+  readonly #listeners: Listener[] = [];
+  readonly #bridges: Bridge[] = [];
   #isClosed = false;
 
-  /** Relays from here on, until close(). Takes the listeners over. */
-  constructor(addon: Addon, bridges: readonly OpenBridge[], options: Partial<BridgesOptions> = {}) {
-    const all = { ...defaultBridgesOptions, ...options };
-    const buffer = new Uint8Array(bufferBytes);
+  /** Relays from here on, until close(). Takes the listeners over. A context that is given is the caller's, and closed after this. */
+  constructor(
+    addon: Addon,
+    bridges: readonly OpenBridge[],
+    options: Partial<BridgesOptions> = {},
+    context: RelayContext | null = null,
+  ) {
     this.#addon = addon;
-    this.#listeners = bridges.map(({ listener }) => listener);
-    addon.ignoreSigpipe();
-    this.#pollSet = new PollSet(addon, all);
-    this.#pipes = new PipePool(addon);
-    const context: RelayContext = {
-      addon,
-      pollSet: this.#pollSet,
-      pipes: this.#pipes,
-      buffer,
-      smallBuffer: buffer.subarray(0, smallBufferBytes),
-      lingerMs: all.lingerMs,
-    };
-    this.#bridges = bridges.map((bridge) => new Bridge(context, bridge, all));
+    this.#options = { ...defaultBridgesOptions, ...options };
+    this.#context = context ?? openContext(addon, this.#options);
+    this.#ownsContext = context === null;
+    for (const bridge of bridges) this.add(bridge);
+  }
+
+  /** One more. Its listener is taken over. */
+  add(bridge: OpenBridge): void {
+    this.#listeners.push(bridge.listener);
+    this.#bridges.push(new Bridge(this.#context, bridge, this.#options));
   }
 
   statistics(): readonly BridgeStatistics[] {
@@ -119,7 +140,7 @@ export class Bridges {
   async whenQuiet(quietMs: number): Promise<void> {
     const calledAt = performance.now();
     for (;;) {
-      const leftMs = Math.max(this.#pollSet.lastEventAt, calledAt) + quietMs - performance.now();
+      const leftMs = Math.max(this.#context.pollSet.lastEventAt, calledAt) + quietMs - performance.now();
       if (leftMs <= 0) return;
       await delay(leftMs);
     }
@@ -134,8 +155,7 @@ export class Bridges {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const bridge of this.#bridges) bridge.close();
-    this.#pipes.closeIdle();
-    this.#pollSet.close();
+    if (this.#ownsContext) closeContext(this.#context);
     const failures = this.#listeners.map((listener) => closeListener(this.#addon, listener));
     const failure = failures.find((error) => error !== null);
     if (failure !== undefined) throw failure;

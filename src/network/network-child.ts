@@ -15,12 +15,8 @@ import { architecture } from "../sys/architecture.ts";
 import { describeFailure } from "../sys/errno.ts";
 import { type Contents, type MessageKind, messagePair, noDescriptor, type Packet, protocol } from "../sys/protocol.ts";
 import { Channel, type ChannelOwner, closeDescriptors } from "./channel.ts";
-import { parseCounts, type TransferCounts } from "./network-end.ts";
-
-export interface Delivered {
-  readonly outcome: (typeof outcomes)[number];
-  readonly counts: readonly TransferCounts[];
-}
+import { parseCounts } from "./network-end.ts";
+import { type Delivered, outcomes } from "./network-messages.ts";
 
 export interface ChildEnd {
   readonly exit: number | null;
@@ -45,8 +41,6 @@ export interface ChildParts {
   readonly isDebugging: boolean;
 }
 
-/** By the number in MESSAGE_DELIVERED. */
-export const outcomes = ["drained", "stalled", "timed-out"] as const;
 const longestWords = 4096;
 const longestDebug = 500;
 

@@ -16,7 +16,8 @@ import type { RulesetChoice } from "../landlock/ruleset.ts";
 import type { Addon } from "../sys/addon.ts";
 import { describeFailure } from "../sys/errno.ts";
 import { noDescriptor } from "../sys/protocol.ts";
-import { type ChildOwner, type Delivered, NetworkChild } from "./network-child.ts";
+import { type ChildOwner, NetworkChild } from "./network-child.ts";
+import type { Delivered } from "./network-messages.ts";
 import { type EndsOwner, SandboxEnds } from "./sandbox-ends.ts";
 
 export interface NetworkPartOptions {

@@ -10,8 +10,9 @@ import type { BridgeStatistics } from "../bridge/bridge.ts";
 import { defaultDrainOptions } from "../bridge/bridges.ts";
 import type { Addon } from "../sys/addon.ts";
 import { noDescriptor } from "../sys/protocol.ts";
-import type { Delivered, NetworkChild } from "./network-child.ts";
+import type { NetworkChild } from "./network-child.ts";
 import { endPayload, type NetworkEnd, type TransferCounts, targetOf } from "./network-end.ts";
+import type { Delivered } from "./network-messages.ts";
 
 /** "lost": the process ended before it had delivered everything, or was not there to. */
 export type DrainOutcome = "drained" | "stalled" | "timed-out" | "lost";

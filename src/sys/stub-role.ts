@@ -39,6 +39,13 @@ export type StubRole =
       /** Where messages go; -1: nowhere. */
       readonly debug: number;
       readonly listeners: readonly number[];
+    }
+  | {
+      /** The process on the host that talks to sandboxes. */
+      readonly name: "network";
+      readonly addon: number;
+      /** To the launcher. */
+      readonly channel: number;
     };
 
 /** Takes FENCE_STUB out of the environment; null when the stub did not start us. */
@@ -65,6 +72,8 @@ export function takeStubRole(environment: NodeJS.ProcessEnv): StubRole | null {
         ...{ addon: at(0), control: at(1), relayPlan: at(2), status: at(3), debug: at(4) },
         listeners: numbers.slice(5),
       };
+    case "network":
+      return { name, addon: at(0), channel: at(1) };
     default:
       return null;
   }

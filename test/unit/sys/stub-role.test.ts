@@ -24,6 +24,10 @@ test("the bridge process has a listener for each bridge, and may have no reports
   });
 });
 
+test("the network part has a channel to its launcher", () => {
+  expect(takeStubRole({ FENCE_STUB: "network:7,3" })).toEqual({ name: "network", addon: 7, channel: 3 });
+});
+
 test.for([undefined, "", "7", "command", "command:", "command:x", "command: 7", "commands:7", "command:7;8"])(
   "there is none when it is %o",
   (given) => {
