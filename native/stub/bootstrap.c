@@ -33,8 +33,8 @@ _Noreturn static void end(const struct own *own, int status)
 
 	(void)sys_close(own->setup); /* nobody is to wait for this process */
 	if (own->face == SET_UP_BOOTSTRAP)
-		(void)channel_offer(own->life, &message); /* if it is gone, there is nothing to wait for */
-	while (own->life != NO_DESCRIPTOR && sys_poll(&life, 1, KEEPER_MILLISECONDS) == -EINTR)
+		(void)channel_offer(own->life, &message, NO_DESCRIPTOR); /* if it is gone, there is nothing to wait for */
+	while (own->life != NO_DESCRIPTOR && own->face != SET_UP_ATTACHED && sys_poll(&life, 1, KEEPER_MILLISECONDS) == -EINTR)
 		continue;
 	sys_exit(status);
 }
@@ -42,7 +42,7 @@ _Noreturn static void end(const struct own *own, int status)
 /* Whom this process obeys, in messages. */
 static const char *whom(const struct own *own)
 {
-	return own->face == SET_UP_LAUNCHED ? "the launcher" : "the set-up process";
+	return own->face == SET_UP_LAUNCHED ? "the launcher" : own->face == SET_UP_ATTACHED ? "the service" : "the set-up process";
 }
 
 _Noreturn static void end_with(const struct own *own, const struct failure *failure)
@@ -69,11 +69,32 @@ _Noreturn static void end_of_set_up(const struct own *own, const char *message)
 {
 	struct failure failure = set_up_failure(message);
 
-	if (own->face == SET_UP_LAUNCHED) {
+	if (own->face == SET_UP_LAUNCHED)
 		failure.hint = "the program was not started; the launcher was killed, or its own message stands above";
+	if (own->face == SET_UP_ATTACHED)
+		failure.hint = "the program was not started; the service was killed, was told to end, or expects no such start";
+	if (own->face == SET_UP_LAUNCHED || own->face == SET_UP_ATTACHED)
 		failure.code = "FENCE_LAUNCH";
-	}
 	end_with(own, &failure);
+}
+
+/* Nobody says any more what is to become of this process. */
+_Noreturn static void end_of_word(const struct own *own)
+{
+	switch (own->face) {
+	case SET_UP_LAUNCHED:
+		end_of_set_up(own, "the launcher ended before the program was started");
+	case SET_UP_ATTACHED:
+	case SET_UP_LAUNCHER:
+		if (own->life == NO_DESCRIPTOR)
+			sys_exit(EXIT_FENCE_FAILED); /* the front is told as well, and says it */
+		if (own->face == SET_UP_ATTACHED)
+			end_of_set_up(own, "the service ended before it was ready");
+		break;
+	case SET_UP_BOOTSTRAP:
+		break;
+	}
+	end_of_set_up(own, "the set-up process ended before it was ready");
 }
 
 _Noreturn static void end_of_message(const struct own *own, const char *message)
@@ -178,7 +199,7 @@ static long leave_reaper(struct own *own, enum reaper_place place, int *control,
 	long result;
 
 	if (place == REAPER_FRONT)
-		result = front_fork(own->start, own->life, own->setup, control);
+		result = front_fork(own, control);
 	else if (place == REAPER_INSIDE && !(is_open_descriptor(own, *control) &&
 					     (factory == NO_DESCRIPTOR || is_open_descriptor(own, factory))))
 		result = -EBADF;
@@ -240,8 +261,8 @@ _Noreturn static void fail(const struct own *own, const struct plan_failure *fai
 		.path = failed->path,
 		.error = (int)failed->error,
 		.step = EXEC_STEP,
-		.hint = own->face == SET_UP_LAUNCHED ? "the launcher, which would explain it, has ended"
-						     : "the set-up process, which would explain it, has ended",
+		.hint = own->face == SET_UP_BOOTSTRAP ? "the set-up process, which would explain it, has ended"
+						      : "the launcher, which would explain it, has ended",
 		.code = "FENCE_EXEC_PLAN",
 	};
 	struct message message = {
@@ -409,8 +430,5 @@ _Noreturn void bootstrap_obey(struct own *own)
 			end_of_message(own, "unknown message from");
 		}
 	}
-	if (own->face == SET_UP_LAUNCHER && own->life == NO_DESCRIPTOR)
-		sys_exit(EXIT_FENCE_FAILED); /* the front is told as well, and says it */
-	end_of_set_up(own, own->face == SET_UP_LAUNCHED ? "the launcher ended before the program was started"
-							: "the set-up process ended before it was ready");
+	end_of_word(own);
 }

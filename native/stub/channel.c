@@ -19,13 +19,14 @@ long channel_pair(int sockets[2])
 	return 0;
 }
 
-static long send_with(int socket, struct message *message, int descriptor, int flags)
+/* @second only with @descriptor. */
+static long send_with(int socket, struct message *message, int descriptor, int second, int flags)
 {
 	struct sys_control control = {
-		.length = offsetof(struct sys_control, descriptors) + sizeof(int),
+		.length = offsetof(struct sys_control, descriptors) + sizeof(int) * (second == NO_DESCRIPTOR ? 1 : 2),
 		.level = SOL_SOCKET,
 		.type = SCM_RIGHTS,
-		.descriptors = { descriptor, 0 },
+		.descriptors = { descriptor, second },
 	};
 	struct sys_iovec part = { .base = message, .length = sizeof(*message) };
 	struct sys_message packet = { .parts = &part, .part_count = 1 };
@@ -44,12 +45,17 @@ static long send_with(int socket, struct message *message, int descriptor, int f
 
 long channel_send(int socket, struct message *message, int descriptor)
 {
-	return send_with(socket, message, descriptor, 0);
+	return send_with(socket, message, descriptor, NO_DESCRIPTOR, 0);
 }
 
-long channel_offer(int socket, struct message *message)
+long channel_send_both(int socket, struct message *message, int first, int second)
 {
-	return send_with(socket, message, NO_DESCRIPTOR, MSG_DONTWAIT);
+	return send_with(socket, message, first, second, 0);
+}
+
+long channel_offer(int socket, struct message *message, int descriptor)
+{
+	return send_with(socket, message, descriptor, NO_DESCRIPTOR, MSG_DONTWAIT);
 }
 
 long channel_receive(int socket, struct delivery *delivery, void *payload, size_t size)

@@ -27,8 +27,11 @@ long channel_pair(int sockets[2]);
 /* Sends the message with a descriptor, or NO_DESCRIPTOR. Returns 0 or -errno. */
 long channel_send(int socket, struct message *message, int descriptor);
 
-/* Sends the message if that is possible at once. Returns 0 or -errno: -EAGAIN when the other end does not listen. */
-long channel_offer(int socket, struct message *message);
+/* The same with two. */
+long channel_send_both(int socket, struct message *message, int first, int second);
+
+/* As channel_send() if that is possible at once. Returns 0 or -errno: -EAGAIN when the other end does not listen. */
+long channel_offer(int socket, struct message *message, int descriptor);
 
 /*
  * Waits for a message with at most @size bytes of payload. Returns 0, or -errno: -EPIPE when the other end is closed,

@@ -24,20 +24,25 @@ static long open_closed_streams(void)
 	return closed;
 }
 
-long front_fork(const struct start *start, int life, int setup, int *control)
+long front_fork(const struct own *own, int *control)
 {
-	struct reaper_ends ends = { .place = REAPER_FRONT, .life = life, .factory = NO_DESCRIPTOR };
+	struct reaper_ends ends = {
+		.place = REAPER_FRONT,
+		.life = own->life,
+		.is_attached = own->face == SET_UP_ATTACHED,
+		.factory = NO_DESCRIPTOR,
+	};
 	int pair[2], keep[2];
 	long result = channel_pair(pair);
 
 	if (result < 0)
 		return result;
 	ends.control = pair[0];
-	result = reaper_fork(start, &ends);
+	result = reaper_fork(own->start, &ends);
 	if (result < 0)
 		return result;
 	*control = pair[1];
-	keep[0] = setup;
+	keep[0] = own->setup;
 	keep[1] = pair[1];
 	result = descriptor_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 	if (result >= 0)

@@ -8,12 +8,12 @@
 #ifndef FENCE_STUB_FRONT_H
 #define FENCE_STUB_FRONT_H
 
-#include "start.h"
+#include "set-up.h"
 
 /*
- * As reaper_fork(), but in the child: closes what it inherited but @setup, opens the standard streams that the caller had
+ * As reaper_fork(), but in the child: closes what it inherited but own->setup, opens the standard streams that the caller had
  * closed as /dev/null, and returns a bit for each of those. @control is its end to the front, for the sandbox to inherit.
  */
-long front_fork(const struct start *start, int life, int setup, int *control);
+long front_fork(const struct own *own, int *control);
 
 #endif

@@ -5,6 +5,7 @@
  * Promises: `bootstrap` keeps this process for the program, and `run` for bubblewrap; other commands become Node.
  * Source:   docs/packed-format.md
  */
+#include "attach.h"
 #include "bootstrap.h"
 #include "descriptor.h"
 #include "fail.h"
@@ -79,6 +80,8 @@ __attribute__((used)) void fence_main(unsigned long *stack)
 		die_secure();
 	if (start.argc > 1 && text_equal(start.argv[1], "launched"))
 		launched(&start); /* /proc may be missing, nor is it needed */
+	if (start.argc > 1 && text_equal(start.argv[1], "attach"))
+		attach(&start);
 	file = open_executable();
 	if (start.argc > 1 && text_equal(start.argv[1], "bootstrap"))
 		bootstrap(&start, file, SET_UP_BOOTSTRAP);

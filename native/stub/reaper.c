@@ -72,7 +72,7 @@ static void tell(const struct reaper *reaper, enum message_kind kind, int value)
 	if (kind == MESSAGE_ENDED)
 		(void)channel_send(reaper->ends.control, &message, NO_DESCRIPTOR);
 	else
-		(void)channel_offer(reaper->ends.control, &message);
+		(void)channel_offer(reaper->ends.control, &message, NO_DESCRIPTOR);
 }
 
 /* Lets the signal have its default effect on this process. Returns when it has none, or when it was continued. */
@@ -355,7 +355,9 @@ static void tell_of_launcher(const struct reaper *reaper)
 	const struct failure failure = {
 		.message = "the launcher has ended before its sandbox, which ends with it",
 		.step = "serve-sandbox",
-		.hint = "it was killed, or its own message stands above; the kernel's log says whether memory ran out",
+		.hint = reaper->ends.is_attached
+				? "the service that has launched it ended, or was killed; the kernel's log says whether memory ran out"
+				: "it was killed, or its own message stands above; the kernel's log says whether memory ran out",
 		.code = "FENCE_LAUNCH",
 	};
 

@@ -19,6 +19,7 @@ struct reaper_ends {
 	enum reaper_place place;
 	int life;    /* to the keeper, or NO_DESCRIPTOR when there is none; of the front: to the launcher */
 	int control; /* between front and sandbox; NO_DESCRIPTOR when alone */
+	int is_attached; /* front: the launcher is a service, which launches for others too */
 	int factory; /* inside: to who asks for sockets of this network namespace, or NO_DESCRIPTOR */
 };
 

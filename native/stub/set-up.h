@@ -16,6 +16,7 @@
 enum set_up_face {
 	SET_UP_BOOTSTRAP, /* `fence bootstrap`: it ends when the program runs, the keeper stays */
 	SET_UP_LAUNCHER,  /* `fence run`: it stays as long as the program, and there is no keeper */
+	SET_UP_ATTACHED,  /* `fence attach`: it is a service that launches for others too, and nobody was started here */
 	SET_UP_LAUNCHED,  /* `fence launched`: it is the launcher outside of the sandbox, and nobody was started here */
 };
 

@@ -46,6 +46,7 @@
 #define SOL_SOCKET 1
 #define SO_REUSEADDR 2
 #define SO_TYPE 3
+#define SO_PEERCRED 17
 #define SCM_RIGHTS 1
 #define MSG_DONTWAIT 0x40
 #define MSG_NOSIGNAL 0x4000
@@ -190,6 +191,35 @@ static inline long sys_epoll_create(void)
 static inline long sys_socketpair(int type, int sockets[2])
 {
 	return SYSCALL(__NR_socketpair, AF_UNIX, type, 0, sockets);
+}
+
+static inline long sys_socket(int family, int type)
+{
+	return SYSCALL(__NR_socket, family, type, 0);
+}
+
+#define UNIX_PATH_SIZE 108
+
+/* struct sockaddr_un */
+struct sys_unix_address {
+	uint16_t family;
+	char path[UNIX_PATH_SIZE];
+};
+
+static inline long sys_connect(int socket, const struct sys_unix_address *address)
+{
+	return SYSCALL(__NR_connect, socket, address, sizeof(*address));
+}
+
+/* Whom the other end of a Unix socket belonged to when it was made, as this user namespace has it. 0 or -errno. */
+static inline long sys_peer_user(int socket, uint32_t *user)
+{
+	uint32_t peer[3] = { 0, 0, 0 }; /* struct ucred: process, user, group */
+	uint32_t length = sizeof(peer);
+	long result = SYSCALL(__NR_getsockopt, socket, SOL_SOCKET, SO_PEERCRED, peer, &length);
+
+	*user = peer[1];
+	return result;
 }
 
 /* Of the level SOL_SOCKET. Returns its value, a number that is not negative, or -errno. */

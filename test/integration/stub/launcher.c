@@ -1,5 +1,6 @@
 /*
- * A launcher without Node: says what it is told to a `fence launched`, and prints what that answers.
+ * A launcher without Node: says what it is told to a `fence launched`, or as a service to a `fence attach`, and prints what
+ * that answers.
  *
  * Runs:     in tests.
  * Promises: what stands before "start" is in the sockets before the process is started; ends as the process does.
@@ -16,6 +17,10 @@
  *   from it:  heard, said                           prints one message of setup, of control
  *             setup, control                        until it is closed
  *   control:  signal N
+ *   service:  listen PATH | listen-as USER PATH     setup and life come through this socket then
+ *             accept | refuse                       takes them | closes the connection
+ *             refer-front                           to setup
+ *             drained, life-exit N, leave           prints the next message of life; says EXIT to it; closes it
  *   factory:  ask FAMILY | factory-junk N           asks and prints the answer; N bytes that are no message
  *             factory-closed | end-factory          prints its next message, its end; closes this end
  */
@@ -29,6 +34,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +46,8 @@ static struct {
 	int setup[2];
 	int control[2];
 	int factory[2];
+	int life; /* of a front, as a service has it */
+	int listener;
 	int plan;
 	uint32_t plan_size;
 	pid_t child;
@@ -104,26 +112,37 @@ static const char *describe(int descriptor)
 	return domain == AF_INET ? "IPv4 socket" : domain == AF_INET6 ? "IPv6 socket" : "odd socket";
 }
 
-/* Prints one message. Returns whether there was one. */
-static int hear(const char *name, int socket)
+/* One message with up to two descriptors; -1 where there is none. Returns whether there was one. */
+static int receive(const char *name, int socket, struct message *message, int descriptors[2])
 {
-	struct message message;
-	struct iovec part = { .iov_base = &message, .iov_len = sizeof(message) };
-	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec part = { .iov_base = message, .iov_len = sizeof(*message) };
+	char control[CMSG_SPACE(2 * sizeof(int))];
 	struct msghdr packet = {
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
 	};
 	ssize_t length = recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
-	int descriptor = -1;
 
+	descriptors[0] = descriptors[1] = -1;
 	if (length == 0 || (length < 0 && errno == ECONNRESET)) {
 		dprintf(3, "%s closed\n", name);
 		return 0;
 	}
 	must(length, "recvmsg");
 	if (header != NULL && header->cmsg_type == SCM_RIGHTS)
-		memcpy(&descriptor, CMSG_DATA(header), sizeof(int));
+		memcpy(descriptors, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+	return 1;
+}
+
+/* Prints one message. Returns whether there was one. */
+static int hear(const char *name, int socket)
+{
+	struct message message;
+	int descriptors[2], descriptor;
+
+	if (!receive(name, socket, &message, descriptors))
+		return 0;
+	descriptor = descriptors[0];
 	if (message.kind == MESSAGE_TAKEN) { /* which process it is depends on chance */
 		dprintf(3, "%s taken: error %u of call %u\n", name, message.error, message.value);
 	} else {
@@ -166,6 +185,35 @@ static void start(void)
 	close(with.setup[THEIRS]);
 	close(with.control[THEIRS]);
 	close(with.factory[THEIRS]);
+}
+
+static void listen_on(const char *path, uid_t user)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	uid_t self = geteuid();
+
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	with.listener = (int)must(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), "socket");
+	must(bind(with.listener, (struct sockaddr *)&address, sizeof(address)), "bind");
+	must(seteuid(user), "seteuid");
+	must(listen(with.listener, 1), "listen");
+	must(seteuid(self), "seteuid");
+	must(chmod(path, 0777), "chmod");
+}
+
+/* @takes: and is the launcher of whoever attaches. */
+static void accept_one(int takes)
+{
+	int connection = (int)must(accept4(with.listener, NULL, NULL, SOCK_CLOEXEC), "accept"), ends[2];
+	struct message message;
+
+	if (takes && receive("service", connection, &message, ends)) {
+		dprintf(3, "service %u: %x-%x\n", message.kind, message.value, message.index);
+		with.setup[OURS] = ends[0];
+		with.life = ends[1];
+		(void)receive("service", connection, &message, ends);
+	}
+	close(connection);
 }
 
 static int inherited(int pair[2])
@@ -219,6 +267,20 @@ static int obey(char **words)
 		return hear("factory", with.factory[OURS]), 1;
 	if (strcmp(word, "end-factory") == 0)
 		return close(with.factory[OURS]), 1;
+	if (strcmp(word, "listen") == 0)
+		return listen_on(words[1], geteuid()), 2;
+	if (strcmp(word, "listen-as") == 0)
+		return listen_on(words[2], number), 3;
+	if (strcmp(word, "accept") == 0 || strcmp(word, "refuse") == 0)
+		return accept_one(*word == 'a'), 1;
+	if (strcmp(word, "refer-front") == 0)
+		return say(with.setup[OURS], MESSAGE_REFER, REAPER_FRONT, 0, 0, -1), 1;
+	if (strcmp(word, "drained") == 0)
+		return hear("life", with.life), 1;
+	if (strcmp(word, "life-exit") == 0)
+		return say(with.life, MESSAGE_EXIT, number, 0, 0, -1), 2;
+	if (strcmp(word, "leave") == 0)
+		return close(with.life), 1;
 	if (strcmp(word, "signal") == 0)
 		return say(with.control[OURS], MESSAGE_SIGNAL, number, 0, 0, -1), 2;
 	fprintf(stderr, "no such word: %s\n", word);

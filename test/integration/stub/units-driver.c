@@ -69,6 +69,31 @@ static void check_number(long number, const char *expected)
 	expect(strcmp(buffer, expected) == 0, expected);
 }
 
+static void check_read(const char *text, uint32_t base, long expected, const char *rest)
+{
+	uint32_t number = 77;
+	const char *end = text_read_number(text, base, &number);
+
+	expect((end == NULL) == (expected < 0), text);
+	expect(end == NULL || (number == (uint32_t)expected && strcmp(end, rest) == 0), text);
+}
+
+static void check_reading(void)
+{
+	check_read("0", 10, 0, "");
+	check_read("4294967295x", 10, 4294967295L, "x");
+	check_read("4294967296", 10, -1, "");
+	check_read("99999999999999999999999999", 10, -1, "");
+	check_read("12ab-", 16, 0x12ab, "-");
+	check_read("12ab", 10, 12, "ab");
+	check_read("12AB", 16, 0x12, "AB");
+	check_read("ffffffff", 16, 4294967295L, "");
+	check_read("100000000", 16, -1, "");
+	check_read("", 10, -1, "");
+	check_read("-1", 10, -1, "");
+	check_read(" 1", 16, -1, "");
+}
+
 static void arguments_round(void)
 {
 	static const char title[] = "fence: keeper";
@@ -163,6 +188,10 @@ static void messages(void)
 	expect(delivery.message.value == 7 && delivery.payload_length == 0, "as it was");
 	expect(delivery.descriptors[0] > STDERR && delivery.descriptors[1] == NO_DESCRIPTOR, "with its descriptor");
 	expect(sys_fcntl(delivery.descriptors[0], F_GETFD, 0) == FD_CLOEXEC, "which is not inherited");
+	expect(channel_send_both(pair[0], &sent, pair[0], 1) == 0, "it is sent with two");
+	expect(channel_receive(pair[1], &delivery, payload, sizeof(payload)) == 0, "it is received with two");
+	expect(delivery.descriptors[0] > STDERR && delivery.descriptors[1] > STDERR, "with both");
+	expect(sys_close(delivery.descriptors[0]) == 0, "one was the other end");
 	expect(sys_close(pair[0]) == 0, "closed");
 	expect(channel_receive(pair[1], &delivery, payload, sizeof(payload)) == -EPIPE, "the end is told");
 }
@@ -175,6 +204,7 @@ int main(int argc, char **argv)
 	expect(argc >= 2, "what to try");
 	state = argc == 4 ? strtoul(argv[2], NULL, 10) : 1;
 	if (strcmp(argv[1], "text") == 0) {
+		check_reading();
 		check_number(0, "0");
 		check_number((long)(~0UL >> 1), "9223372036854775807");
 		check_number(-(long)(~0UL >> 1) - 1, "-9223372036854775808");

@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { requires } from "../../kit/requires.ts";
+import { compileLauncher, fence, planFor } from "./launched.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "attach-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const launched = compileLauncher(folder);
+let sockets = 0;
+
+/** What comes of `fence attach` with a service that does what the words of launcher.c say. */
+function attached(words: string, { plan = planFor(), listens = "listen", id = "1f-a0000000", arranged = "" } = {}) {
+  const path = join(folder, `s${++sockets}`);
+  const command = ["sh", "-c", `${arranged} exec "$@"`, "sh", fence, "attach", path, id];
+  return launched(`${listens} ${path} start ${words}`, { plan, command });
+}
+
+describe("fence attach", () => {
+  const plan = planFor(["sh", "-c", "cat; echo error >&2; exit 7"]);
+
+  test("is the front of what the service launches", () => {
+    expect(attached("accept refer-front heard plan setup drained leave", { plan })).toEqual({
+      status: 7,
+      stdout: "",
+      stderr: "error\n",
+      heard: [
+        "service 64: 1f-a0000000",
+        "service closed",
+        "setup taken: error 0 of call 3",
+        "setup closed",
+        "life 33: value 1792, step 0, index 0, error 0, none",
+      ],
+    });
+  });
+
+  test("ends as the service says, before the program and after it", () => {
+    expect(attached("accept exit 77")).toMatchObject({ status: 77, stderr: "" });
+    expect(attached("accept refer-front heard exit 78 drained life-exit 79")).toMatchObject({ status: 79, stderr: "" });
+    const ended = attached("accept refer-front heard plan setup drained life-exit 80", { plan });
+    expect(ended).toMatchObject({ status: 80, stderr: "error\n" });
+  });
+
+  test("what the caller left open is not the program's", () => {
+    const opened = "for fd in 3 4 5 6 7 8 9; do if true >&$fd; then echo open; fi 2>/dev/null; done; true";
+    const { stdout, status } = attached("accept refer-front heard plan setup drained leave", {
+      plan: planFor(["sh", "-c", opened]),
+      arranged: "exec 3</dev/null 8</dev/null 9</dev/null;",
+    });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "open\n" }); // what leads to the front
+  });
+
+  test("standard streams that the caller had closed are told, and nothing of fence's is in their place", () => {
+    const { stdout, status } = attached("accept refer-front heard plan setup drained leave", {
+      plan: planFor(["sh", "-c", "readlink /proc/self/fd/0 /proc/self/fd/2"]),
+      arranged: "exec <&- 2>&-;",
+    });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "/dev/null\n/dev/null\n" });
+  });
+
+  test("a service that ends before there is a program is said to have ended", () => {
+    for (const words of ["refuse", "accept close", "accept close leave"]) {
+      const { status, stderr } = attached(words);
+      expect(status).toBe(125);
+      expect(stderr).toMatch(/^fence: the service ended before it was ready\n(.*\n)* {2}code: {2}FENCE_LAUNCH\n$/);
+    }
+  });
+
+  test("a service that ends while the program runs takes it along, and is said to have ended", () => {
+    const { status, stderr } = attached("accept refer-front heard plan setup leave", {
+      plan: planFor(["sleep", "1000"]),
+    });
+    expect(status).toBe(125);
+    expect(stderr).toMatch(/^fence: the launcher has ended before its sandbox, which ends with it\n/);
+    expect(stderr).toContain("the service that has launched it ended, or was killed");
+  });
+
+  test("a service that says no sense is not obeyed", () => {
+    const { status, stderr } = attached("accept junk 24");
+    expect(status).toBe(125);
+    expect(stderr).toContain("fence: bad message from the service\n");
+  });
+
+  test("another user's service gets nothing", (context) => {
+    requires("root")(context);
+    const { status, stderr, heard } = attached("accept", { listens: "listen-as 65534" });
+    expect({ status, heard }).toEqual({ status: 125, heard: ["service closed"] });
+    expect(stderr).toMatch(
+      /^fence: another user listens on .*\n {2}step: {2}attach\n(.*\n)* {2}code: {2}FENCE_LAUNCH\n$/,
+    );
+  });
+
+  test.for([
+    { what: "no ID", args: ["/s"], says: "the path of a socket and an ID" },
+    { what: "more than an ID", args: ["/s", "1-2", "3"], says: "the path of a socket and an ID" },
+    { what: "half an ID", args: ["/s", "1"], says: "an ID of two numbers" },
+    { what: "more than two numbers", args: ["/s", "1-2-3"], says: "an ID of two numbers" },
+    { what: "too large a number", args: ["/s", "1-100000000"], says: "an ID of two numbers" },
+    { what: "a path that is too long", args: [`/${"x".repeat(107)}`, "1-2"], says: "of at most 107 bytes" },
+    { what: "no path", args: ["", "1-2"], says: "of at most 107 bytes" },
+  ])("given $what it says what it needs", ({ args, says }) => {
+    const { status, stderr } = launched("start", { command: [fence, "attach", ...args] });
+    expect(status).toBe(125);
+    expect(stderr).toMatch(/^fence: attach must be given .*\n {2}step: {2}attach\n(.*\n)* {2}code: {2}FENCE_USAGE\n$/);
+    expect(stderr).toContain(says);
+  });
+
+  test("without a service it says whom it missed", () => {
+    const longest = `/${"x".repeat(106)}`;
+    const { status, stderr } = launched("start", { command: [fence, "attach", longest, "1-2"] });
+    expect(status).toBe(125);
+    expect(stderr).toContain(`fence: cannot reach the service on ${longest}: connect: ENOENT\n`);
+  });
+});
