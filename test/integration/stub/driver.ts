@@ -18,6 +18,7 @@ const partsOf = {
   "keeper-driver": ["channel", "descriptor", "text", "fail"],
   "attempts-driver": [],
   "reaper-driver": ["arguments", "channel", "descriptor", "fail", "standard-error", "text"],
+  "steps-driver": ["channel", "descriptor", "exec-plan", "last-steps", "set-up-steps", "text"],
   "units-driver": ["arguments", "channel", "descriptor", "fail", "proc-list", "text"],
 } as const;
 
@@ -29,7 +30,7 @@ export interface Driver {
   /** The same, with what is on standard error, which is no error here. */
   messages(args: readonly string[]): string;
   /** Both. */
-  outputs(args: readonly string[]): { readonly stdout: string; readonly stderr: string };
+  outputs(args: readonly string[], input?: Uint8Array): { readonly stdout: string; readonly stderr: string };
 }
 
 /** Compiles into the folder, which the caller removes. */
@@ -49,7 +50,7 @@ export function compileDriver(name: DriverName, folder: string): Driver {
       return stdout;
     },
     messages: (args) => execute(executable, args).stderr,
-    outputs: (args) => execute(executable, args),
+    outputs: (args, input) => execute(executable, args, input),
   };
 }
 
