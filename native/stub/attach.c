@@ -79,7 +79,7 @@ static void check_peer(int socket, const char *path)
 static int connect_to(const char *path)
 {
 	const struct sys_unix_address address = address_of(path);
-	int socket = descriptor_above_stdio(sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC));
+	int socket = descriptor_above_stdio(sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
 	long result;
 
 	if (socket == -EMFILE)

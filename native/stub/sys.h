@@ -193,11 +193,6 @@ static inline long sys_socketpair(int type, int sockets[2])
 	return SYSCALL(__NR_socketpair, AF_UNIX, type, 0, sockets);
 }
 
-static inline long sys_socket(int family, int type)
-{
-	return SYSCALL(__NR_socket, family, type, 0);
-}
-
 #define UNIX_PATH_SIZE 108
 
 /* struct sockaddr_un */
