@@ -184,7 +184,8 @@ function check(address: ListenAddress, syscall: string, result: number): void {
   if (result < 0) throw cannotListen(address, syscall, result);
 }
 
-function cannotListen(address: ListenAddress, syscall: string, result: number): FenceError {
+/** FENCE_LISTEN, of a call that failed here or in the process that listens instead. `result` is below 0. */
+export function cannotListen(address: ListenAddress, syscall: string, result: number): FenceError {
   const hint = hintFor(address, errnoName(result));
   return systemError("FENCE_LISTEN", `cannot listen on ${formatAddress(address)}`, syscall, result, {
     step,

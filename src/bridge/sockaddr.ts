@@ -30,6 +30,14 @@ export function decodePort(bytes: Buffer): number {
   return bytes.readUInt16BE(2);
 }
 
+/** An encoded TCP address, its host in the shortest form. */
+export function decodeTcpAddress(bytes: Buffer): Extract<Address, { kind: "tcp" }> {
+  const port = decodePort(bytes);
+  if (bytes.readUInt16LE(0) === family.ipv4) return { kind: "tcp", host: bytes.subarray(4, 8).join("."), port };
+  const host = Array.from({ length: 8 }, (_, group) => bytes.readUInt16BE(8 + 2 * group).toString(16)).join(":");
+  return { kind: "tcp", host: new URL(`http://[${host}]`).hostname.slice(1, -1), port };
+}
+
 export function isIpv6(host: string): boolean {
   return host.includes(":");
 }

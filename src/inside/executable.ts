@@ -1,11 +1,11 @@
 /**
  * Looks at a program's file: what it is, and which interpreters the kernel starts for it.
  *
- * Runs:     sandbox, in the set-up Node, after execve(2) of the program failed.
+ * Runs:     sandbox, in the set-up Node, or on the host, after execve(2) of the program failed.
  * Promises: never fails: a file that cannot be looked at is one of which nothing is known.
  * Source:   execve(2), elf(5)
  */
-import { closeSync, openSync, readlinkSync, readSync, type Stats, statSync } from "node:fs";
+import type { ProgramFiles } from "../sys/program-files.ts";
 
 /** "special": a device, a pipe or a socket. */
 export type ExecutableKind = "missing" | "unknown" | "directory" | "special" | "script" | "elf" | "other";
@@ -26,11 +26,15 @@ const longestChain = 5;
  * The program's file, then the interpreter that it names, then that one's, until one names none or is not there.
  * `directory` is the program's working directory.
  */
-export function executableChain(path: string, directory: string): readonly [Executable, ...Executable[]] {
-  const first = inspect(inDirectory(directory, path));
+export function executableChain(
+  path: string,
+  directory: string,
+  files: ProgramFiles,
+): readonly [Executable, ...Executable[]] {
+  const first = inspect(inDirectory(directory, path), files);
   const chain: [Executable, ...Executable[]] = [first];
   for (let last = first; last.interpreter !== null && chain.length < longestChain; ) {
-    last = inspect(inDirectory(directory, last.interpreter));
+    last = inspect(inDirectory(directory, last.interpreter), files);
     chain.push(last);
   }
   return chain;
@@ -41,56 +45,25 @@ export function inDirectory(directory: string, path: string): string {
   return path.startsWith("/") || directory === "." ? path : `${directory}/${path}`;
 }
 
-/** Where a symbolic link points; null for what is none. */
-export function linkTarget(path: string): string | null {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return null; // no link, or nothing is known of it
-  }
-}
-
-function inspect(path: string): Executable {
-  const stats = statsOf(path);
-  if (typeof stats === "string") return { path, kind: stats, hasExecuteBit: false, interpreter: null };
-  const hasExecuteBit = (stats.mode & 0o111) !== 0;
-  if (stats.isDirectory()) return { path, kind: "directory", hasExecuteBit, interpreter: null };
-  return { path, hasExecuteBit, ...(stats.isFile() ? contents(path) : { kind: "special", interpreter: null }) };
-}
-
-function statsOf(path: string): Stats | "missing" | "unknown" {
-  try {
-    return statSync(path, { throwIfNoEntry: false }) ?? "missing";
-  } catch {
-    return "unknown"; // a folder that cannot be searched, a loop of links, a name too long: execve(2) said the same
-  }
+function inspect(path: string, files: ProgramFiles): Executable {
+  const found = files.find(path);
+  // "unknown": execve(2) could not look at it either
+  if (typeof found === "string") return { path, kind: found, hasExecuteBit: false, interpreter: null };
+  const { type, hasExecuteBit } = found;
+  if (type !== "file") return { path, kind: type, hasExecuteBit, interpreter: null };
+  return { path, hasExecuteBit, ...contents(files.head(path, headBytes)) };
 }
 
 /** Enough of a file to hold its #! line or its program headers, and mostly the loader's name. */
 const headBytes = 64 << 10;
 const shebangBytes = 256;
 
-function contents(path: string): Pick<Executable, "kind" | "interpreter"> {
-  const head = readHead(path);
+function contents(head: Buffer): Pick<Executable, "kind" | "interpreter"> {
   // Only spaces and tabs end the name: a carriage return belongs to it, binfmt_script(5).
   const script = /^#![ \t]*([^ \t\n\0]+)/.exec(head.toString("utf8", 0, shebangBytes));
   if (script !== null) return { kind: "script", interpreter: script[1] ?? null };
   if (!head.subarray(0, 4).equals(Buffer.from("\x7fELF"))) return { kind: "other", interpreter: null };
   return { kind: "elf", interpreter: elfInterpreter(head) };
-}
-
-function readHead(path: string): Buffer {
-  try {
-    const file = openSync(path, "r");
-    try {
-      const head = Buffer.alloc(headBytes);
-      return head.subarray(0, readSync(file, head));
-    } finally {
-      closeSync(file);
-    }
-  } catch {
-    return Buffer.alloc(0); // unreadable: the explanation goes without it
-  }
 }
 
 /** struct Elf64_Ehdr and Elf64_Phdr, elf(5). */

@@ -6,8 +6,10 @@
  * Source:   landlock_create_ruleset(2), landlock_add_rule(2)
  */
 import { readlinkSync } from "node:fs";
+import { type FenceError, unreachable } from "../base/errors.ts";
 import { maskOf } from "../landlock/abi.ts";
 import type { PathRule, Ruleset } from "../landlock/ruleset.ts";
+import type { stepCalls } from "../plan/exec-plan.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
 
@@ -36,7 +38,7 @@ export function newRuleset(
   { opened, skips, areExact }: RulePaths,
 ): { readonly fd: number; readonly skipped: readonly string[] } {
   const fd = createRuleset(addon, choice);
-  if (fd < 0) throw systemError("FENCE_LANDLOCK", "cannot create a ruleset", "landlock_create_ruleset", fd, { step });
+  if (fd < 0) throw cannotCreate(fd);
   const rules = choice.paths.map((rule) => ({ ...rule, opened: opened(rule.path) }));
   const skipped = rules.filter((rule) => !addPathRule(addon, fd, rule, { skips, areExact }));
   addPortRules(addon, fd, choice);
@@ -55,16 +57,10 @@ function addPathRule(
   rule: PathRule & { readonly opened: string },
   { skips, areExact }: Omit<RulePaths, "opened">,
 ): boolean {
-  const { path, opened } = rule;
+  const { opened } = rule;
   const parent = addon.openPath(Buffer.from(opened));
   if (skips.includes(parent)) return false;
-  if (parent < 0) {
-    throw systemError("FENCE_RULE_PATH", `cannot open ${path} for a rule`, "open", parent, {
-      step,
-      path,
-      ...(parent === enoent && { hint: missingHint(rule) }),
-    });
-  }
+  if (parent < 0) throw cannotAddPath(rule, "open", parent);
   if (areExact && placeOf(parent) !== opened) {
     addon.closeDescriptor(parent);
     return false;
@@ -72,15 +68,13 @@ function addPathRule(
   const type = addon.fileType(parent);
   if (type < 0) {
     addon.closeDescriptor(parent);
-    throw systemError("FENCE_RULE_PATH", `cannot look at ${path} for a rule`, "fstat", type, { step, path });
+    throw cannotAddPath(rule, "fstat", type);
   }
   const access = type === directoryType ? rule.directoryAccess : rule.fileAccess;
   const needless = access === 0 && !rule.quiet;
   const result = needless ? 0 : addon.landlockAddPathRule(ruleset, parent, access, ruleFlags(rule));
   addon.closeDescriptor(parent);
-  if (result < 0 && result !== ebadfd) {
-    throw systemError("FENCE_LANDLOCK", `cannot add a rule for ${path}`, "landlock_add_rule", result, { step, path });
-  }
+  if (result < 0 && result !== ebadfd) throw cannotAddPath(rule, "landlock_add_rule", result);
   return true;
 }
 
@@ -89,19 +83,48 @@ function placeOf(fd: number): string {
   return readlinkSync(`/proc/self/fd/${fd}`);
 }
 
-function missingHint({ causes }: PathRule): string {
-  return `the rule (${causes.join(", ")}) must name what is in the sandbox; ignoreMissing in a plan, --ignore-missing skips it`;
+/** What has failed here, or in the process that makes the ruleset instead. Each `result` is below 0. */
+export function cannotCreate(result: number): FenceError {
+  return systemError("FENCE_LANDLOCK", "cannot create a ruleset", "landlock_create_ruleset", result, { step });
+}
+
+type PathRuleCall = (typeof stepCalls)["path-rule"][number];
+type NamedPath = Pick<PathRule, "path" | "causes">;
+
+export function cannotAddPath(rule: NamedPath, syscall: PathRuleCall, result: number): FenceError {
+  const { path } = rule;
+  switch (syscall) {
+    case "open":
+      return systemError("FENCE_RULE_PATH", `cannot open ${path} for a rule`, syscall, result, {
+        step,
+        path,
+        ...(result === enoent && { hint: missingHint(rule) }),
+      });
+    case "fstat":
+      return systemError("FENCE_RULE_PATH", `cannot look at ${path} for a rule`, syscall, result, { step, path });
+    case "landlock_add_rule":
+      return systemError("FENCE_LANDLOCK", `cannot add a rule for ${path}`, syscall, result, { step, path });
+    default:
+      return unreachable(syscall);
+  }
+}
+
+export function cannotAddPort(port: number, result: number): FenceError {
+  return systemError("FENCE_LANDLOCK", `cannot add a rule for port ${port}`, "landlock_add_rule", result, {
+    step,
+    ...(lacksTcp.includes(result) && { hint: "the kernel has no TCP (CONFIG_INET), or the port is out of range" }),
+  });
+}
+
+function missingHint({ causes }: NamedPath): string {
+  const named = causes.length === 0 ? "" : ` (${causes.join(", ")})`;
+  return `the rule${named} must name what is in the sandbox; ignoreMissing in a plan, --ignore-missing skips it`;
 }
 
 function addPortRules(addon: Addon, ruleset: number, { ports }: Ruleset): void {
   for (const { port, access, quiet } of ports) {
     const result = addon.landlockAddPortRule(ruleset, port, access, ruleFlags({ quiet }));
-    if (result < 0) {
-      throw systemError("FENCE_LANDLOCK", `cannot add a rule for port ${port}`, "landlock_add_rule", result, {
-        step,
-        ...(lacksTcp.includes(result) && { hint: "the kernel has no TCP (CONFIG_INET), or the port is out of range" }),
-      });
-    }
+    if (result < 0) throw cannotAddPort(port, result);
   }
 }
 

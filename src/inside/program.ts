@@ -1,18 +1,18 @@
 /**
  * Finds the program, and explains why it could not be executed.
  *
- * Runs:     sandbox, in the set-up Node, which stays unrestricted.
+ * Runs:     sandbox, in the set-up Node, which stays unrestricted; or on the host, which sees the sandbox's files through a door.
  * Promises: the program is looked up once, before any restriction; a missing interpreter is told from a missing program.
  * Source:   execve(2), execvp(3)
  */
-import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { FenceError } from "../base/errors.ts";
 import { quoted } from "../base/quote.ts";
 import type { RulesetChoice } from "../landlock/ruleset.ts";
 import type { ProgramStep } from "../plan/exec-plan.ts";
 import { describeFailure, errnoName } from "../sys/errno.ts";
-import { type Executable, executableChain, inDirectory, linkTarget } from "./executable.ts";
+import { ownFiles, type ProgramFiles } from "../sys/program-files.ts";
+import { type Executable, executableChain, inDirectory } from "./executable.ts";
 import type { ProgramRequest } from "./request.ts";
 import { allows } from "./ruleset.ts";
 
@@ -57,25 +57,39 @@ export function searchPaths(name: string, path: string = defaultPath): [string, 
 
 /** As execvp(3), but a script without a #! line is not given to a shell, and directories do not count. */
 function search(name: string, path: string, directory: string): string {
-  const candidates = searchPaths(name, path);
-  let refused: FenceError | null = null;
-  for (const candidate of candidates) {
-    const kind = candidateKind(inDirectory(directory, candidate));
-    if (kind === "executable") return candidate;
-    if (kind !== "none") refused ??= refusedCandidate(candidate, kind);
+  const paths = searchPaths(name, path);
+  const found = firstExecutable(paths, directory, ownFiles);
+  if (found === null) throw explainSearch(name, paths, directory, ownFiles);
+  return found;
+}
+
+/** What P0's step `search` finds; null: nothing. */
+export function firstExecutable(paths: readonly string[], directory: string, files: ProgramFiles): string | null {
+  return paths.find((path) => candidateKind(inDirectory(directory, path), files) === "executable") ?? null;
+}
+
+/** Why none of the paths could be executed. What looks as if it could be was refused to the process that tried. */
+export function explainSearch(
+  name: string,
+  paths: readonly string[],
+  directory: string,
+  files: ProgramFiles,
+): FenceError {
+  for (const path of paths) {
+    const kind = candidateKind(inDirectory(directory, path), files);
+    if (kind !== "none") return refusedCandidate(path, kind);
   }
-  if (refused !== null) throw refused;
-  throw new FenceError("FENCE_PROGRAM_NOT_FOUND", `cannot find ${quoted(name)} in PATH`, {
+  return new FenceError("FENCE_PROGRAM_NOT_FOUND", `cannot find ${quoted(name)} in PATH`, {
     step,
     path: name,
     errno: "ENOENT",
-    hint: `none of its ${candidates.length} folders has it inside the sandbox: name the program by its path, or set PATH`,
+    hint: `none of its ${paths.length} folders has it inside the sandbox: name the program by its path, or set PATH`,
   });
 }
 
 type CandidateKind = "executable" | "refused" | "special" | "none";
 
-function refusedCandidate(path: string, kind: "refused" | "special"): FenceError {
+function refusedCandidate(path: string, kind: Exclude<CandidateKind, "none">): FenceError {
   const { why, hint } =
     kind === "special"
       ? special
@@ -83,28 +97,26 @@ function refusedCandidate(path: string, kind: "refused" | "special"): FenceError
   return new FenceError("FENCE_PROGRAM_CANNOT_RUN", `cannot run ${path}: ${why}`, { step, path, hint });
 }
 
-function candidateKind(path: string): CandidateKind {
-  try {
-    const stats = statSync(path);
-    if (stats.isDirectory()) return "none";
-    if (!stats.isFile()) return "special";
-  } catch {
-    return "none"; // whatever the reason, the search goes on as execvp(3) does
-  }
-  try {
-    accessSync(path, constants.X_OK);
-    return "executable";
-  } catch {
-    return "refused";
-  }
+function candidateKind(path: string, files: ProgramFiles): CandidateKind {
+  const found = files.find(path);
+  // Whatever the reason, the search goes on as execvp(3) does.
+  if (typeof found === "string" || found.type === "directory") return "none";
+  if (found.type === "special") return "special";
+  return files.mayExecute(path) ? "executable" : "refused";
 }
 
 /** What P0's failed execve(2) of the program means to the user. */
-export function explainExec(name: string, directory: string, result: number, choice: RulesetChoice): FenceError {
-  const chain = executableChain(name, directory);
+export function explainExec(
+  name: string,
+  directory: string,
+  result: number,
+  choice: RulesetChoice,
+  files: ProgramFiles = ownFiles,
+): FenceError {
+  const chain = executableChain(name, directory, files);
   const errno = errnoName(result);
   const isMissing = chain[0].kind === "missing" && (errno === "ENOENT" || errno === "ENOTDIR");
-  const { why, hint } = isMissing ? explainMissing(chain[0].path) : explainFailure(errno, chain, choice);
+  const { why, hint } = isMissing ? explainMissing(chain[0].path, files) : explainFailure(errno, chain, choice, files);
   const code = isMissing ? "FENCE_PROGRAM_NOT_FOUND" : "FENCE_PROGRAM_CANNOT_RUN";
   const call = describeFailure("execve", result);
   return new FenceError(code, `cannot run ${name}: ${call}${why === "" ? "" : `: ${why}`}`, {
@@ -128,8 +140,8 @@ const special: Explanation = {
   hint: "do not mask it; where names such as sh and wget are links to one busybox, masking one of them masks all",
 };
 
-function explainMissing(path: string): Explanation {
-  const target = linkTarget(path);
+function explainMissing(path: string, files: ProgramFiles): Explanation {
+  const target = files.linkTarget(path);
   const hint = "the program must exist inside the sandbox";
   return target === null ? { why: "", hint } : { why: `it is a symbolic link to ${target}, which is not there`, hint };
 }
@@ -138,6 +150,7 @@ function explainFailure(
   errno: string,
   chain: readonly [Executable, ...Executable[]],
   choice: RulesetChoice,
+  files: ProgramFiles,
 ): Explanation {
   if (chain[0].kind === "directory") return { why: "it is a directory", hint: "" };
   if (chain[0].kind === "special") return special;
@@ -145,7 +158,7 @@ function explainFailure(
     case "ENOENT":
       return explainMissingInterpreter(chain);
     case "EACCES":
-      return explainDenied(chain, choice);
+      return explainDenied(chain, choice, files);
     case "ENOEXEC":
       return { why: "it is no program for this machine", hint: "a script needs a #! line" };
     case "E2BIG":
@@ -175,9 +188,9 @@ function explainMissingInterpreter(chain: readonly Executable[]): Explanation {
   };
 }
 
-function explainDenied(chain: readonly Executable[], choice: RulesetChoice): Explanation {
-  const files = chain.map(({ path }) => ({ path, real: realPath(path) }));
-  const denied = files.find(({ path, real }) => real !== null && !allows(choice, "EXECUTE", path, realPath));
+function explainDenied(chain: readonly Executable[], choice: RulesetChoice, { realPath }: ProgramFiles): Explanation {
+  const links = chain.map(({ path }) => ({ path, real: realPath(path) }));
+  const denied = links.find(({ path, real }) => real !== null && !allows(choice, "EXECUTE", path, realPath));
   if (denied !== undefined) {
     return {
       why: `no Landlock rule allows to execute ${denied.path}`,
@@ -192,10 +205,5 @@ function explainDenied(chain: readonly Executable[], choice: RulesetChoice): Exp
   };
 }
 
-export function realPath(path: string): string | null {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return null; // not there, so nothing is beneath it
-  }
-}
+/** As this process sees it. */
+export const { realPath } = ownFiles;

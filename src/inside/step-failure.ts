@@ -1,21 +1,26 @@
 /**
  * Explains which of P0's last steps failed, and what the user can do about it.
  *
- * Runs:     sandbox, in the set-up Node, which stays unrestricted and can look.
+ * Runs:     sandbox, in the set-up Node, which stays unrestricted and can look; or on the host, which looks from outside.
  * Source:   docs/exec-plan.md
  */
 import { bug, type FenceError } from "../base/errors.ts";
+import { cannotListen } from "../bridge/listener.ts";
+import { decodeTcpAddress } from "../bridge/sockaddr.ts";
 import type { RulesetChoice } from "../landlock/ruleset.ts";
-import { type ExecPlan, preparationTypes, readCalls, stepTypes } from "../plan/exec-plan.ts";
+import { type ExecPlan, preparationTypes, readCalls, stepCalls, stepTypes } from "../plan/exec-plan.ts";
 import { systemError } from "../sys/errno.ts";
+import { ownFiles, type ProgramFiles } from "../sys/program-files.ts";
 import type { StepFailure } from "../sys/stub.ts";
-import { explainExec } from "./program.ts";
+import { cannotAddPath, cannotAddPort, cannotCreate } from "./new-ruleset.ts";
+import { explainExec, explainSearch, firstExecutable } from "./program.ts";
 import { resourceLimits } from "./resource-limits.ts";
 
 export interface PreparedPlan {
   readonly plan: ExecPlan;
   /** The program's working directory; relative to the present one when it stays. */
   readonly directory: string;
+  /** Where the plan searches for the program: its name. */
   readonly programPath: string;
 }
 
@@ -23,11 +28,12 @@ const e2big = -7;
 /** EINVAL, ENOSYS */
 const lacksSeccomp = [-22, -38];
 
-/** A step of the plan that failed in P0, as the error that the user reads. */
+/** A step of the plan that failed in P0, as the error that the user reads. `files` are the sandbox's. */
 export function explainFailure(
   failure: StepFailure,
   { plan, directory, programPath }: PreparedPlan,
   choice: RulesetChoice,
+  files: ProgramFiles = ownFiles,
 ): FenceError {
   const preparation = explainPreparation(failure);
   if (preparation !== null) return preparation;
@@ -38,7 +44,21 @@ export function explainFailure(
   switch (step.kind) {
     case "exec":
     case "exec-original":
-      return explainExec(programPath, directory, failure.result, choice);
+      return explainExec(programPath, directory, failure.result, choice, files);
+    case "exec-found": {
+      const found = firstExecutable(searchedPaths(plan), directory, files);
+      return explainExec(found ?? programPath, directory, failure.result, choice, files);
+    }
+    case "search":
+      return explainSearch(programPath, step.paths, directory, files);
+    case "listen":
+      return cannotListen(decodeTcpAddress(Buffer.from(step.address)), callOf("listen", failure), failure.result);
+    case "ruleset":
+      return cannotCreate(failure.result);
+    case "path-rule":
+      return cannotAddPath(ruleOf(step.path, choice), callOf("path-rule", failure), failure.result);
+    case "port-rule":
+      return cannotAddPort(step.port, failure.result);
     case "chdir":
       return systemError("FENCE_EXEC_PLAN", `cannot enter ${step.path}`, "chdir", failure.result, {
         step: "chdir",
@@ -85,6 +105,26 @@ export function explainFailure(
         step: "exec-plan",
       });
   }
+}
+
+/** Which of the step's system calls it was. */
+function callOf<Kind extends keyof typeof stepCalls>(
+  kind: Kind,
+  { call }: StepFailure,
+): (typeof stepCalls)[Kind][number] {
+  const name = stepCalls[kind][call];
+  if (name === undefined) throw bug(`call ${call} of the step ${kind} failed, which does not make it`);
+  return name;
+}
+
+function searchedPaths({ steps }: ExecPlan): readonly string[] {
+  return steps.flatMap((step) => (step.kind === "search" ? step.paths : []));
+}
+
+/** The rule that was chosen for the path, with who named it. */
+function ruleOf(path: string, choice: RulesetChoice) {
+  const rules = choice.kind === "ruleset" ? choice.paths : [];
+  return rules.find((rule) => rule.path === path) ?? { path, causes: [] };
 }
 
 /** What P0 does before the first step; null when it is past that. */
