@@ -6,26 +6,23 @@
  * Source:   bwrap(1): operations are carried out in order, and --ro-bind-data reads to the end of its file; pipe(7)
  */
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { Socket } from "node:net";
 import { FenceError } from "../base/errors.ts";
 import { misplacedMount } from "../plan/mount-proof.ts";
 import type { MountStep, PlannedMount } from "../plan/mounts.ts";
 import type { Addon } from "../sys/addon.ts";
 import { nodeError, systemError } from "../sys/errno.ts";
 import { parseMounts } from "../sys/host-view.ts";
+import { Gate } from "./gate.ts";
 import { Reading } from "./reading.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const step = "check-mounts";
-/** The kernel rounds it up to a page, fcntl(2). */
-const smallestPipe = 1;
 
 /** Made before bubblewrap starts: what it inherits is given to it here. */
 export class MountCheck {
   /** bubblewrap reads it last, when all else is mounted, and waits for its end. */
-  readonly #gate: Socket;
+  readonly #gate: Gate;
   readonly #gateFd: number;
-  readonly #gateBytes: number;
   readonly #infoFd: number;
   readonly #info: Reading;
   /** The process that is to become the sandbox's first. */
@@ -43,12 +40,8 @@ export class MountCheck {
       };
     });
     const gate = openPipe(addon);
-    const size = addon.setPipeSize(gate.write, smallestPipe);
-    this.#gateBytes = size + 1; // the last one fits in when bubblewrap has begun to read
+    this.#gate = new Gate(addon, gate.write);
     this.#gateFd = giveBlocking(addon, sandbox, gate.read);
-    this.#gate = new Socket({ fd: gate.write, readable: false, writable: true });
-    this.#gate.on("error", () => {}); // a bubblewrap that has failed reads nothing: its end says why
-    if (size < 0) throw systemError("FENCE_LAUNCH", "cannot size a pipe", "fcntl", size, { step });
   }
 
   /** bubblewrap's arguments for `mounts`, which `argumentsOf` knows for each. */
@@ -66,7 +59,7 @@ export class MountCheck {
   /** Settles when bubblewrap may go on, or has ended by itself. Throws FENCE_MOUNTS when something else was mounted. */
   async pass(mounts: readonly PlannedMount[]): Promise<void> {
     try {
-      const isMounted = await this.#isReading();
+      const isMounted = await this.#gate.reached();
       if (!isMounted) return;
       void this.#info.whole(); // so that Node waits for it
       const pid = await this.#firstProcess;
@@ -78,14 +71,8 @@ export class MountCheck {
       process.kill(pid, "SIGKILL"); // before the gate opens
       throw replaced(wrong);
     } finally {
-      this.#gate.destroy();
+      this.#gate.open();
     }
-  }
-
-  #isReading(): Promise<boolean> {
-    return new Promise((resolve) => {
-      this.#gate.write(Buffer.alloc(this.#gateBytes, "\n"), (error) => resolve(error === null || error === undefined));
-    });
   }
 }
 
