@@ -21,19 +21,23 @@ export interface HostFiles {
   readonly facts: (path: string) => FileFacts | null;
 }
 
+/** Without one of them nobody may, path_resolution(7); and a denial costs as much as an absent file. */
+const anyExecute = 0o111;
+
 export const hostFiles: HostFiles = {
   text: (path) => orNull(() => readFileSync(path, "utf8")),
   link: (path) => orNull(() => readlinkSync(path)),
   facts: (path) =>
     orNull(() => {
-      const { uid, mode, isFile } = factsOf(path);
-      return { uid, mode, isFile, executable: orNull(() => accessSync(path, constants.X_OK) ?? true) ?? false };
+      const stats = statSync(path, { throwIfNoEntry: false }); // an error is some 0.3 ms when there was none before
+      if (stats === undefined) return null;
+      const executable = (stats.mode & anyExecute) !== 0 && mayExecute(path);
+      return { uid: stats.uid, mode: stats.mode & 0o7777, isFile: stats.isFile(), executable };
     }),
 };
 
-function factsOf(path: string) {
-  const stats = statSync(path);
-  return { uid: stats.uid, mode: stats.mode & 0o7777, isFile: stats.isFile() };
+function mayExecute(path: string): boolean {
+  return orNull(() => accessSync(path, constants.X_OK) ?? true) ?? false;
 }
 
 function orNull<Value>(read: () => Value): Value | null {
