@@ -68,6 +68,7 @@ export async function runLaunch({ addon, role, messages, say }: LaunchRole, word
         if (action.kind === "run") await launch(context, given.request);
         else await showLaunch({ ...context, say }, given.request, action.form);
         waiting.exit(0);
+        messages.close(addon);
         front.leave();
         return 0;
       }
@@ -76,6 +77,7 @@ export async function runLaunch({ addon, role, messages, say }: LaunchRole, word
     const error = withCommandHint(asFenceError(thrown), words);
     messages.write(errorText(error));
     waiting.exit(error.exitStatus);
+    messages.close(addon);
     front.exit(error.exitStatus);
     return error.exitStatus;
   }

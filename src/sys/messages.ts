@@ -11,6 +11,8 @@ import type { Addon } from "./addon.ts";
 import { systemError } from "./errno.ts";
 
 const stdio = [0, 1, 2] as const;
+/** No descriptor. */
+const closed = -1;
 
 export class Messages {
   #fd = 2;
@@ -41,6 +43,15 @@ export class Messages {
       if (result < 0) throw cannotLeave("dup2", result);
     }
     this.#fd = copy;
+  }
+
+  /**
+   * Nothing more is said. Whoever reads standard error to its end does not wait for Node's own; after leaveStdio(), and
+   * before the process ends that the user waits for.
+   */
+  close(addon: Addon): void {
+    if (!stdio.some((fd) => fd === this.#fd)) addon.closeDescriptor(this.#fd);
+    this.#fd = closed;
   }
 }
 
