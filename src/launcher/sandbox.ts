@@ -7,7 +7,6 @@
  * Source:   docs/launch.md
  */
 import { readFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { buildId } from "../base/build.ts";
 import { bug } from "../base/errors.ts";
 import { type ArgumentStep, execPlan, type ProcessStep, signalMask } from "../plan/exec-plan.ts";
@@ -112,10 +111,10 @@ export class Sandbox {
   /** What bubblewrap and the stub have said, at most some KB; and everything has come that is told of the inside. */
   async allSaid(inside: Pick<Inside, "whole">): Promise<string> {
     // A child that bwrap left behind when it failed may hold the pipes: nobody waits for that.
-    const hasEnded = new AbortController();
-    const patience = delay(patienceMs, undefined, { signal: hasEnded.signal }).catch(() => {}); // aborted
-    await Promise.race([Promise.all([this.#messages.whole(), inside.whole()]), patience]);
-    hasEnded.abort();
+    const patience = Promise.withResolvers<void>();
+    const timer = setTimeout(patience.resolve, patienceMs);
+    await Promise.race([Promise.all([this.#messages.whole(), inside.whole()]), patience.promise]);
+    clearTimeout(timer);
     return this.#messages.text;
   }
 
