@@ -133,13 +133,19 @@ function searchPlaces({ view, facts }: Draft): readonly string[] {
 
 /** Each file that the name stands for, once. */
 function filesOf(view: HostView, places: readonly string[], name: string): readonly Program[] {
-  const paths = name.startsWith("/") ? [name] : name.includes("/") ? [] : places.map((place) => childOf(place, name));
   const files = new Map<string, Program>();
-  for (const path of paths) {
+  for (const path of pathsOf(view, places, name)) {
     const resolved = followPath(view, path);
     if (resolved?.entry?.type === "file") files.set(resolved.path, { ...resolved, entry: resolved.entry });
   }
   return [...files.values()];
+}
+
+/** Where the name is looked for; most names are in few of the places, and those are resolved already. */
+function pathsOf(view: HostView, places: readonly string[], name: string): readonly string[] {
+  if (name.startsWith("/")) return [name];
+  if (name.includes("/")) return [];
+  return places.map((place) => childOf(place, name)).filter((path) => view.entry(path) !== null);
 }
 
 /**
