@@ -7,6 +7,7 @@
  */
 import { bug } from "../base/errors.ts";
 import type { Address } from "../bridge/address.ts";
+import type { BridgeStatistics } from "../bridge/bridge.ts";
 import { closeListener, type Listener, openListeners } from "../bridge/listener.ts";
 import type { TcpAddress } from "../inside/compile.ts";
 import type { RulesetChoice } from "../landlock/ruleset.ts";
@@ -102,13 +103,19 @@ export class LaunchedEnds {
     return this.#open?.ends.drain();
   }
 
+  /** One for each end that was asked for: a local port has two listeners where there is IPv6. */
   statistics(): readonly NetworkStatistics[] {
     const open = this.#open;
     if (open === null) return [];
-    return open.ends.statistics().flatMap((each, i) => {
+    const found = new Map<string, NetworkStatistics>();
+    for (const [i, each] of open.ends.statistics().entries()) {
       const planned = open.order[i];
-      return planned === undefined ? [] : [{ ...each, kind: planned.kind, strangers: 0 }];
-    });
+      if (planned === undefined) throw bug("the network part has more ends than it was given");
+      const before = found.get(planned.name);
+      const { kind } = planned;
+      found.set(planned.name, before === undefined ? { ...each, kind, strangers: 0 } : sum(before, each));
+    }
+    return [...found.values()];
   }
 
   close(): void {
@@ -120,6 +127,17 @@ export class LaunchedEnds {
     open.ends.close();
     if (open.ownsPart) open.part.close();
   }
+}
+
+function sum(one: NetworkStatistics, other: BridgeStatistics): NetworkStatistics {
+  return {
+    ...one,
+    accepted: one.accepted + other.accepted,
+    refused: one.refused + other.refused,
+    open: one.open + other.open,
+    bytesToTarget: one.bytesToTarget + other.bytesToTarget,
+    bytesToClient: one.bytesToClient + other.bytesToClient,
+  };
 }
 
 interface OpenEnds {

@@ -18,6 +18,9 @@ import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
 import { architecture } from "../sys/architecture.ts";
 import { LaunchedProcess } from "../sys/launched.ts";
+import type { ProgramFiles } from "../sys/program-files.ts";
+import { noDescriptor } from "../sys/protocol.ts";
+import { rootedFiles } from "../sys/rooted-files.ts";
 import type { Inside, InsideTold } from "./inside.ts";
 import { insideStep } from "./inside-events.ts";
 import type { LaunchedEnds } from "./launched-ends.ts";
@@ -104,12 +107,22 @@ export class LaunchedInside implements Inside {
 
   #explained({ failure, root }: Extract<Awaited<ReturnType<LaunchedProcess["outcome"]>>, { kind: "failed" }>) {
     try {
-      return explainFailure(failure, this.#compiled, this.#compiled.choice);
+      const files = root === noDescriptor ? unseenFiles : rootedFiles(`/proc/self/fd/${root}`);
+      return explainFailure(failure, this.#compiled, this.#compiled.choice, files);
     } finally {
       this.#addon.closeDescriptor(root);
     }
   }
 }
+
+/** Of a sandbox that could not be looked at: the errno alone explains the failure. */
+const unseenFiles: ProgramFiles = {
+  find: () => "unknown",
+  mayExecute: () => false,
+  linkTarget: () => null,
+  head: () => Buffer.alloc(0),
+  realPath: () => null,
+};
 
 /** The request that the bootstrap would make of the plan, but for its network. */
 function requestOf(plan: Json, { hasHttpProxy, hasSocksProxy }: LaunchedEnds): BootstrapRequest {
