@@ -36,6 +36,15 @@ export function parseBridges(values: readonly string[], where: string): readonly
 
 /** Throws FENCE_USAGE. */
 export function refuseConflicts(bridges: readonly NamedBridge[]): void {
+  refuseSharedListeners(bridges);
+  refuseLoops(
+    bridges,
+    bridges.map(({ listen }) => plain(listen)),
+  );
+}
+
+/** Bridges whose targets are in other namespaces than their listeners cannot lead back to themselves. Throws FENCE_USAGE. */
+export function refuseSharedListeners(bridges: readonly NamedBridge[]): void {
   if (bridges.length > maxBridges) throw tooMany(bridges);
   const listeners = bridges.map(({ listen }) => plain(listen));
   for (const [i, bridge] of bridges.entries()) {
@@ -43,7 +52,6 @@ export function refuseConflicts(bridges: readonly NamedBridge[]): void {
     const other = bridges[clash];
     if (other !== undefined) throw clashing(bridge, other);
   }
-  refuseLoops(bridges, listeners);
 }
 
 /** `hint` says how to ask for a network, or why nobody can. Throws FENCE_USAGE. */

@@ -9,7 +9,7 @@ import { fstatSync } from "node:fs";
 import { bug, FenceError } from "../base/errors.ts";
 import type { HostPath } from "../base/paths.ts";
 import { type Address, formatAddress } from "../bridge/address.ts";
-import { maxBridges, type NamedBridge, refuseConflicts } from "../bridge/bridge-set.ts";
+import { maxBridges, type NamedBridge, refuseSharedListeners } from "../bridge/bridge-set.ts";
 import { closeListener, type Listener, openListeners } from "../bridge/listener.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
@@ -130,7 +130,7 @@ export async function planEnds(
   const here = planned.filter(({ kind, listen }) => {
     return (places.areHere || kind === "published-port") && (listen.kind === "unix" || listen.port !== 0);
   });
-  refuseConflicts(here.map(named));
+  refuseSharedListeners(here.map(named));
   return planned;
 }
 
