@@ -74,10 +74,11 @@ long channel_receive(int socket, struct delivery *delivery, void *payload, size_
 	size_t count = 0;
 	long result;
 
+	/* ECONNRESET is said once, before what the other end sent and when it closed with messages unread: those stand behind it. */
 	do {
 		result = sys_recvmsg(socket, &packet);
-	} while (result == -EINTR);
-	if (result == 0 || result == -ECONNRESET)
+	} while (result == -EINTR || result == -ECONNRESET);
+	if (result == 0)
 		return -EPIPE;
 	if (result < 0)
 		return result;

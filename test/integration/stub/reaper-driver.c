@@ -316,6 +316,25 @@ static void front_last_words(void)
 	(void)sys_close(with.life);
 }
 
+/* A sandbox that ends before it has read all that it was sent: what it has said counts no less. */
+static void front_unread(void)
+{
+	struct sys_poll unread = { .events = POLLIN };
+
+	start_reaper(REAPER_FRONT, 0); /* as yet it sends nothing when it is continued */
+	unread.fd = with.control;
+	say(with.control, MESSAGE_STOPPED, SIGTSTP);
+	expect(sys_poll(&unread, 1, -1) == 1, "it asks whether that is still so");
+	hold();
+	say(with.control, MESSAGE_ENDED, 7 << 8);
+	(void)sys_close(with.control);
+	expect(sys_kill(with.program, SIGKILL) == 0, "kill");
+	await_zombie();
+	go_on();
+	expect_next(with.life, MESSAGE_DRAIN, 7 << 8);
+	(void)sys_close(with.life);
+}
+
 static void front_odd_status(void)
 {
 	start_front(0);
@@ -421,6 +440,7 @@ int main(int argc, char **argv)
 		{ "front-stop-before", front_stop_before },
 		{ "front-asked-twice", front_asked_twice },
 		{ "front-last-words", front_last_words },
+		{ "front-unread", front_unread },
 		{ "front-odd-status", front_odd_status },
 		{ "inside-stays-stopped", inside_stays_stopped },
 		{ "front-mirrors-stop", front_mirrors_stop },

@@ -93,6 +93,7 @@ describe("the reaper", () => {
     { name: "front-stop-before", end: "signal 2", what: "stops and goes on while there is no program" },
     { name: "front-asked-twice", end: "signal 9", what: "ends the sandbox when it is asked again, later" },
     { name: "front-last-words", end: "exit 6", what: "hears all that was said before the end, but stops no more" },
+    { name: "front-unread", end: "exit 7", what: "hears what a sandbox said that has not read all" },
     { name: "front-odd-status", end: "exit 125", what: "takes no status that is none" },
     { name: "inside-stays-stopped", end: "exit 6", what: "continues the program only out of the stop that was meant" },
     { name: "front-mirrors-stop", end: "exit 125", what: "stops as the program has" },
