@@ -24,6 +24,7 @@ import { launch, showLaunch } from "./launcher/launch.ts";
 import { parseRun } from "./launcher/options.ts";
 import { runOptions } from "./launcher/run-options.ts";
 import { surroundings } from "./launcher/surroundings.ts";
+import { serve } from "./service/service.ts";
 import type { Addon } from "./sys/addon.ts";
 import { runChild } from "./sys/child.ts";
 import { Front } from "./sys/front.ts";
@@ -112,6 +113,17 @@ export async function runHostCommand({ messages, say }: CommandContext, words: r
           hint: "run dist/fence",
         });
     }
+  } catch (thrown) {
+    const error = asFenceError(thrown);
+    messages.write(errorText(error));
+    return error.exitStatus;
+  }
+}
+
+/** `fence service`, which the library starts. Answers the exit status. */
+export async function runService(addon: Addon, { messages }: Pick<CommandContext, "messages">): Promise<number> {
+  try {
+    return await serve(addon);
   } catch (thrown) {
     const error = asFenceError(thrown);
     messages.write(errorText(error));

@@ -66,6 +66,7 @@ async function runLauncher(role: Extract<StubRole, { name: "launcher" }>, words:
 async function runCommand(role: StubRole | null, words: readonly string[]): Promise<number> {
   const [command, ...args] = words;
   if (command === "bridge") return bridge(packed(role), args);
+  if (command === "service") return service(packed(role));
   if (command === "bootstrap") throw notPacked(); // the stub gives this command another role
   if (command === "--version" && args.length === 0) {
     say(`fence ${version}\n`);
@@ -110,6 +111,13 @@ async function runNetworkPart(role: Extract<StubRole, { name: "network" }>): Pro
   addon.cancelAlarm();
   await serveNetwork(addon, role.channel);
   return 0;
+}
+
+async function service(role: StubRole): Promise<number> {
+  const addon = addonOf(role);
+  addon.cancelAlarm();
+  const { runService } = await import("./host.ts");
+  return runService(addon, { messages });
 }
 
 async function bridge(role: StubRole, args: readonly string[]): Promise<number> {

@@ -26,4 +26,4 @@ function load(): typeof Host {
   return module.exports as typeof Host;
 }
 
-export const { runHostCommand, runLaunch } = load();
+export const { runHostCommand, runLaunch, runService } = load();

@@ -59,7 +59,7 @@ static int open_executable(void)
 static int is_command(const char *word)
 {
 	static const char words[][sizeof("--linux-features")] = { /* no pointers: nobody would relocate them */
-		"bridge", "check", "completion", "config", "--help", "--version", "-h", "--linux-features",
+		"bridge", "check", "completion", "config", "service", "--help", "--version", "-h", "--linux-features",
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

@@ -25,6 +25,8 @@ export const errorCodes = {
   FENCE_EXEC_PLAN: { exit: 125, says: "The exec plan cannot be made, passed on or carried out." },
   FENCE_BRIDGE: { exit: 125, says: "A bridge failed while it was running." },
   FENCE_STATUS: { exit: 125, says: "The status descriptor cannot be written." },
+  FENCE_SERVICE: { exit: 125, says: "The library's service cannot be started, or has ended." },
+  FENCE_OUTPUT: { exit: 125, says: "A command wrote more than the library was to keep." },
   FENCE_LAUNCH: { exit: 125, says: "The launcher cannot start or follow its sandbox." },
   FENCE_COMMAND: { exit: 125, says: "The policy denies the command." },
   FENCE_MOUNTS: { exit: 125, says: "What the policy asks to be mounted cannot be mounted so." },

@@ -19,6 +19,8 @@ import { type TemplateName, templateNames, templateSettings } from "./templates.
 export type Source =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "template"; readonly name: TemplateName }
+  /** An object of a program that uses the library. */
+  | { readonly kind: "caller" }
   | { readonly kind: "options" };
 
 export interface Layer {
@@ -32,8 +34,8 @@ export interface Surroundings extends Places {
 }
 
 export interface Asked {
-  /** A file, maybe relative; null: the nearest, else the user's own. */
-  readonly settings: string | null;
+  /** A file, maybe relative; null: the nearest, else the user's own. An object stands in the place of a file's. */
+  readonly settings: string | { readonly given: unknown } | null;
   readonly template: string | null;
   readonly overrides: PolicyOverrides;
 }
@@ -50,6 +52,8 @@ export function sourceText(source: Source): string {
       return source.path;
     case "template":
       return `template ${source.name}`;
+    case "caller":
+      return "the settings of createSandbox()";
     case "options":
       return "the options";
   }
@@ -57,6 +61,7 @@ export function sourceText(source: Source): string {
 
 function firstLayer(doors: SettingsDoors, asked: Asked, around: Surroundings): Layer | null {
   if (asked.template !== null) return templateLayer(asked.template, "--template");
+  if (typeof asked.settings === "object" && asked.settings !== null) return callerLayer(asked.settings.given);
   if (asked.settings !== null) return fileLayer(namedFile(doors, resolve(around.directory, asked.settings)));
   const found = nearestFile(doors, around.directory) ?? userFile(doors, around.home, around.environment);
   return found === null ? null : fileLayer(found);
@@ -98,6 +103,15 @@ function withHome(path: string, home: string): string {
 
 function fileLayer({ path, settings }: SettingsFile): Layer {
   return { source: { kind: "file", path }, settings };
+}
+
+function callerLayer(given: unknown): Layer {
+  try {
+    return { source: { kind: "caller" }, settings: settingsSchema.parse(given, "settings") };
+  } catch (error) {
+    if (!(error instanceof FenceError) || error.code !== "FENCE_PLAN") throw error;
+    throw new FenceError("FENCE_CONFIG", error.message, error.details);
+  }
 }
 
 function templateLayer(word: string, where: string): Layer {

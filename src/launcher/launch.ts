@@ -109,7 +109,8 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   const around = surroundings();
   const log = resources.adopt(new LaunchLog(context.messages, request, around.directory), (open) => open.close());
   const decision = await decide(context, request, around);
-  await runDecided(context, { request, around, decision, log, report, part: null });
+  const crashed = (text: string) => context.messages.write(`fence: ${text}\n`);
+  await runDecided(context, { request, around, decision, log, report, crashed, part: null });
 }
 
 /** What a start of a decided program needs. */
@@ -121,6 +122,8 @@ export interface DecidedLaunch {
   readonly report: Pick<LaunchReport, "ready" | "verified" | "ended">;
   /** What relays for all sandboxes of this configuration; null: this one has its own. */
   readonly part: NetworkPart | null;
+  /** Told when what serves the sandbox has ended before its time. */
+  readonly crashed: (text: string) => void;
 }
 
 /** Settles when all is over. Mounts are planned, and bridges opened, for this start alone. Throws as launch(). */
@@ -129,9 +132,9 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
   const { addon, front, messages } = context;
   const { request, around, decision, log, report } = launch;
   const way = wayOf(request);
-  const crash = (text: string) => messages.write(text);
-  const network = await openNetwork(way, { addon, decision, around, log, part: launch.part, crash });
-  resources.defer(() => network.close());
+  const { part, crashed } = launch;
+  const opened = await openNetwork(way, { addon, decision, around, log, part, crashed });
+  const network = resources.adopt(opened, (open) => open.close());
   const mounts = decideMounts(decision, around, network.sockets);
   resources.adopt(new MountPoints(addon, mounts.leftBehind, around.uid), (points) => points.release());
   const told: InsideTold = {
@@ -140,10 +143,9 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
       network.ready();
     },
     verified: (checks) => report.verified(checks),
-    crash: (event) => messages.write(`fence: the bridges in the sandbox crashed: ${JSON.stringify(event)}\n`),
+    crash: (event) => launch.crashed(`the bridges in the sandbox crashed: ${JSON.stringify(event)}`),
   };
-  const { sandbox, inside } = await startSandbox(context, { request, decision, network, mounts, told, log });
-  resources.defer(() => inside.close());
+  const { sandbox, inside } = await startSandbox(context, { request, decision, network, mounts, told, resources, log });
   messages.write(notices(decision) + withoutEffect(request.policy.overrides, mounts.notes, around));
   network.serve();
   sweepRuntimeDirectories(addon, around);

@@ -11,12 +11,18 @@ import type { BridgeStatistics } from "../bridge/bridge.ts";
 import { closeListener, type Listener, openListeners } from "../bridge/listener.ts";
 import type { TcpAddress } from "../inside/compile.ts";
 import type { RulesetChoice } from "../landlock/ruleset.ts";
-import { NetworkPart } from "../network/network-part.ts";
+import { type NetworkCrash, NetworkPart } from "../network/network-part.ts";
 import type { SandboxEnds } from "../network/sandbox-ends.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
 import { messagePair } from "../sys/protocol.ts";
-import { launchedPlaces, type PlannedEnd, type PublishedPort, planEnds } from "./bridge-ends.ts";
+import {
+  type HostBridgeRequest,
+  launchedPlaces,
+  type PlannedEnd,
+  type PublishedPort,
+  planEnds,
+} from "./bridge-ends.ts";
 import { lookUp } from "./host-lookup.ts";
 import type { NetworkContext, NetworkStatistics } from "./network.ts";
 import { willHaveIpv6 } from "./sandbox-ipv6.ts";
@@ -181,18 +187,32 @@ function openEnds(context: NetworkContext, planned: readonly PlannedEnd[]): Open
   }
 }
 
-function newPart({ addon, log, crash }: NetworkContext, planned: readonly PlannedEnd[]): NetworkPart {
+/** What relays for every sandbox of a configuration. Throws as LaunchedEnds.open(). */
+export async function networkPart(
+  addon: Addon,
+  bridges: HostBridgeRequest,
+  told: Pick<NetworkContext, "crashed" | "log">,
+): Promise<NetworkPart> {
+  return newPart({ addon, ...told }, await planEnds(bridges, launchedPlaces(willHaveIpv6(addon)), lookUp));
+}
+
+function newPart(
+  { addon, log, crashed }: Pick<NetworkContext, "addon" | "crashed" | "log">,
+  planned: readonly PlannedEnd[],
+): NetworkPart {
   return new NetworkPart(addon, {
     targets: planned.flatMap(({ kind, targets }) => (kind === "published-port" ? [] : targets)),
     publishedPorts: planned.flatMap(({ kind, port }) => (kind === "published-port" ? port : [])),
     debug: (text) => log.denied(text),
-    crashed: ({ exit, signal, restartsLeft, said }) => {
-      const how = signal ?? (exit === null ? "it did not start" : `exit status ${exit}`);
-      const next =
-        restartsLeft === 0 ? "clients are refused from now on" : "it is started again when somebody connects";
-      crash(`fence: the network part of the sandbox has ended (${how}): ${next}\n${said}`);
-    },
+    crashed: (crash) => crashed(describeCrash(crash)),
   });
+}
+
+function describeCrash({ exit, signal, restartsLeft, said }: NetworkCrash): string {
+  const how = signal ?? (exit === null ? "it did not start" : `exit status ${exit}`);
+  const next = restartsLeft === 0 ? "clients are refused from now on" : "it is started again when somebody connects";
+  const text = `the network part of the sandbox has ended (${how}): ${next}`;
+  return said === "" ? text : `${text}; it said: ${said.trim()}`;
 }
 
 function socketRequests(addon: Addon): readonly [near: number, far: number] {

@@ -63,8 +63,8 @@ export interface NetworkContext {
   readonly log: Pick<LaunchLog, "denied">;
   /** What relays for a launched sandbox; null: one of its own. */
   readonly part: NetworkPart | null;
-  /** Of a network part of its own. */
-  readonly crash: (text: string) => void;
+  /** Told when a network part of its own has ended before its time. */
+  readonly crashed: (text: string) => void;
 }
 
 /** Throws FENCE_USAGE for what contradicts itself, FENCE_RESOLVE for a proxy's name, FENCE_LISTEN. */

@@ -42,6 +42,11 @@ export class Reading {
     return this.#whole.promise;
   }
 
+  /** Whatever is still written is lost. */
+  close(): void {
+    if (this.#watch !== null) this.#end();
+  }
+
   #watched(keepsLoopAlive: "yes" | "no"): number {
     const watch = this.#addon.watch(this.#fd, () => this.#read(), keepsLoopAlive === "yes");
     if (watch >= 0) return watch;

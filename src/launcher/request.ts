@@ -47,8 +47,8 @@ export type LaunchAction =
 
 /** Which configuration is read: the arguments of loadPolicy(). */
 export interface PolicyRequest {
-  /** --settings: as given, may be relative; null: the one that is found, or the template. */
-  readonly settings: string | null;
+  /** --settings: as given, may be relative; null: the one that is found, or the template. Or what a file would hold. */
+  readonly settings: string | { readonly given: unknown } | null;
   readonly template: string | null;
   readonly overrides: PolicyOverrides;
 }

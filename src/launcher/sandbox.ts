@@ -118,6 +118,11 @@ export class Sandbox {
     return this.#messages.text;
   }
 
+  /** Nobody listens any more. */
+  close(): void {
+    this.#messages.close();
+  }
+
   /** The reading end here, the number of the writing end there. */
   pipe(): [Reading, number] {
     const ends = new Int32Array(2);

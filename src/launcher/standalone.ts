@@ -45,5 +45,7 @@ export class StandaloneInside implements Inside {
     return this.#events.failure;
   }
 
-  close(): void {}
+  close(): void {
+    this.#report.close();
+  }
 }

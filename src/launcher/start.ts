@@ -50,6 +50,8 @@ export interface LaunchParts {
   readonly network: SandboxNetwork;
   readonly mounts: MountPlan;
   readonly told: InsideTold;
+  /** Closes what is open on this side, when all is over. */
+  readonly resources: DisposableStack;
   readonly log: Pick<LaunchLog, "isDebugging" | "debug">;
 }
 
@@ -61,9 +63,9 @@ export interface StartedSandbox {
 /** Everything that the sandbox inherits is given to it, then it starts. */
 export async function startSandbox(context: LaunchContext, parts: LaunchParts): Promise<StartedSandbox> {
   const { addon, waiting, messages } = context;
-  const { request, decision, network, mounts, told, log } = parts;
+  const { request, decision, network, mounts, told, resources, log } = parts;
   const { policy, isolation } = decision;
-  const sandbox = new Sandbox(addon, waiting, messages);
+  const sandbox = resources.adopt(new Sandbox(addon, waiting, messages), (open) => open.close());
   const check = new MountCheck(addon, sandbox);
   const args = [
     ...isolation.bwrapArgs,
@@ -89,21 +91,18 @@ export async function startSandbox(context: LaunchContext, parts: LaunchParts): 
   });
   for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
   log.debug(`bwrap ${args.join(" ")}`);
-  const inside =
+  const inside: Inside = resources.adopt(
     network.way === "standalone"
       ? new StandaloneInside(sandbox, plan, told, log.isDebugging)
-      : new LaunchedInside({ addon, sandbox, plan, network, told });
+      : new LaunchedInside({ addon, sandbox, plan, network, told }),
+    (open) => open.close(),
+  );
   log.debug(`the inside is ${inside.way}`);
-  try {
-    messages.leaveStdio(addon, waiting.pidfd);
-    await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], inside.words));
-    inside.sent();
-    await check.pass(mounts.mounts);
-    return { sandbox, inside };
-  } catch (error) {
-    inside.close();
-    throw error;
-  }
+  messages.leaveStdio(addon, waiting.pidfd);
+  await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], inside.words));
+  inside.sent();
+  await check.pass(mounts.mounts);
+  return { sandbox, inside };
 }
 
 /** The program's variables, but for those that the bootstrap adds. */

@@ -228,6 +228,14 @@ export class WaitingProcess {
     return this.#hasEnded;
   }
 
+  /** Who serves many of them ends with none: nothing is left open here. */
+  close(): void {
+    this.#addon.closeDescriptor(this.#socket);
+    if (this.#pidfd !== noDescriptor) this.#addon.closeDescriptor(this.#pidfd);
+    this.#pidfd = noDescriptor;
+    this.#hasEnded = true;
+  }
+
   #sealed(plan: Buffer): number {
     const file = this.#addon.sealedFile(plan);
     if (file >= 0) return file;

@@ -8,6 +8,8 @@ const rows: Readonly<Record<string, number>> = {
   "main.ts": 1,
   "packed-host.ts": 1.2,
   "host.ts": 1.5,
+  library: 1.5,
+  service: 1.7,
   cli: 2,
   launcher: 2,
   bootstrap: 2,

@@ -5,6 +5,8 @@
 export interface Relay {
   /** A stream socket, socket(2), non-blocking and close-on-exec. */
   socket(family: number): number;
+  /** The same of AF_UNIX and SOCK_SEQPACKET: each message arrives whole. Listens, and accept() takes from it. */
+  packetSocket(): number;
   /** The address is laid out as the kernel reads it, also for connect(). */
   bind(fd: number, address: Uint8Array): number;
   listen(fd: number, backlog: number): number;

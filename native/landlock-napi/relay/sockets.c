@@ -132,6 +132,13 @@ static int loopback_is_up(int fd)
 	return (request.ifr_flags & IFF_UP) != 0;
 }
 
+/* packetSocket(): descriptor or -errno */
+static napi_value packet_socket_call(napi_env env, napi_callback_info info)
+{
+	(void)info; /* it takes no arguments */
+	return glue_number(env, or_errno(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
+}
+
 INT_CALL(socket_call, 1, socket(arg[0], SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))
 INT_CALL(listen_call, 2, listen(arg[0], arg[1]))
 INT_CALL(accept_call, 1, TEMP_FAILURE_RETRY(accept4(arg[0], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)))
@@ -155,6 +162,7 @@ int relay_sockets_register(napi_env env, napi_value exports)
 {
 	const napi_property_descriptor calls[] = {
 		GLUE_CALL("socket", socket_call),
+		GLUE_CALL("packetSocket", packet_socket_call),
 		GLUE_CALL("bind", bind_call),
 		GLUE_CALL("listen", listen_call),
 		GLUE_CALL("accept", accept_call),

@@ -1,0 +1,139 @@
+/**
+ * Launches one command of a sandbox whose configuration is decided: as `fence run` does, but for many.
+ *
+ * Runs:     host, in the service.
+ * Promises: whatever happens the library gets one last word about the command, and nothing of it stays open here.
+ * Source:   docs/library.md
+ */
+import { asFenceError, type FenceError } from "../base/errors.ts";
+import { errorRecord, type RunRequest, type ServiceEvent } from "../base/service-protocol.ts";
+import { decideCommand } from "../launcher/decision.ts";
+import { type DecidedLaunch, runDecided, told } from "../launcher/launch.ts";
+import type { LaunchRequest } from "../launcher/request.ts";
+import type { LaunchContext, LaunchMessages } from "../launcher/start.ts";
+import type { Addon } from "../sys/addon.ts";
+import { Front } from "../sys/front.ts";
+import { WaitingProcess } from "../sys/stub.ts";
+import type { Attachment } from "./attachments.ts";
+import type { Configuration } from "./configuration.ts";
+
+const standardError = 2;
+
+/** A command that is launched or runs. */
+export class Command {
+  /** Settles when all is over and the library has been told. Never rejects. */
+  readonly ended: Promise<void>;
+  readonly #front: Front;
+
+  constructor(addon: Addon, configuration: Configuration, request: RunRequest, attachment: Attachment, tell: Tell) {
+    const waiting = new WaitingProcess(addon, attachment.setup);
+    this.#front = new Front(addon, attachment.life);
+    const messages = new CommandMessages(addon, waiting, (text) => tell({ event: "notice", id: request.id, text }));
+    const context = {
+      addon,
+      waiting,
+      front: this.#front,
+      messages,
+      environment: () => environmentOf(configuration, request),
+    };
+    this.ended = launched(context, configuration, request, tell).finally(() => {
+      messages.close();
+      waiting.close();
+    });
+  }
+
+  /** The library is gone: the sandbox ends, and the process of the command with this status. */
+  end(status: number): void {
+    this.#front.exit(status);
+  }
+}
+
+type Tell = (event: ServiceEvent) => void;
+
+async function launched(context: LaunchContext, configuration: Configuration, request: RunRequest, tell: Tell) {
+  const { front, waiting } = context;
+  const { id } = request;
+  let failure: FenceError | null = null;
+  const failed = (error: FenceError) => {
+    failure = error;
+  };
+  try {
+    await told(context, { failed, ended: () => {} }, () => runOne(context, configuration, request, tell));
+  } catch (error) {
+    failure ??= asFenceError(error);
+  }
+  // Before the process ends: whoever waits for it has the reason then.
+  tell(
+    failure === null ? { event: "ended", id, launched: true } : { event: "failed", id, error: errorRecord(failure) },
+  );
+  if (failure !== null) {
+    waiting.exit(failure.exitStatus);
+    front.exit(failure.exitStatus);
+  }
+  front.leave();
+}
+
+/** Its mounts are planned now: files may have been made since the last one. */
+async function runOne(context: LaunchContext, configuration: Configuration, run: RunRequest, tell: Tell) {
+  const { id } = run;
+  const { around, policy, ground } = configuration;
+  const request: LaunchRequest = {
+    ...configuration.request,
+    program: { kind: "words", argv: run.argv, at: 0 },
+    directory: run.directory,
+  };
+  const launch: DecidedLaunch = {
+    request,
+    around,
+    decision: { ...policy, ...ground, ...decideCommand(context, policy, request, around) },
+    log: {
+      isDebugging: false,
+      debug: () => {},
+      denied: (text) => tell({ event: "denied", id, text }),
+    },
+    report: {
+      ready: ({ published }) => tell({ event: "started", id, published: published as never }),
+      verified: () => {},
+      ended: () => {},
+    },
+    crashed: (text) => tell({ event: "crashed", id, text }),
+    part: configuration.part,
+  };
+  await runDecided(context, launch);
+}
+
+function environmentOf({ environment }: Configuration, run: RunRequest) {
+  return run.environment ?? environment;
+}
+
+/** What is said to the user of one command goes to the library; the program's standard error is its process's own. */
+class CommandMessages implements LaunchMessages {
+  readonly #addon: Addon;
+  readonly #waiting: WaitingProcess;
+  readonly #notice: (text: string) => void;
+  #error: number | null = null;
+
+  constructor(addon: Addon, waiting: WaitingProcess, notice: (text: string) => void) {
+    this.#addon = addon;
+    this.#waiting = waiting;
+    this.#notice = notice;
+  }
+
+  /** Asked for when the process that waits is the front's child, which gives its own up. */
+  get descriptor(): number {
+    this.#error ??= this.#waiting.takeDescriptor(standardError, "standard error");
+    return this.#error;
+  }
+
+  write(text: string): void {
+    for (const line of text.split("\n")) if (line !== "") this.#notice(line.replace(/^fence: /, ""));
+  }
+
+  /** They are the service's, and the program has none of them. */
+  leaveStdio(): void {}
+
+  close(): void {
+    if (this.#error !== null) this.#addon.closeDescriptor(this.#error);
+    this.#error = null;
+  }
+}
