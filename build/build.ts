@@ -4,6 +4,7 @@
  * Runs:     on the build machine, under the pinned Node (npm run build).
  */
 import { mkdirSync, readFileSync } from "node:fs";
+import { makeLibrary } from "./library.ts";
 import { copyLicenses, licenseFiles } from "./licenses.ts";
 import { buildAddon, buildStub } from "./native.ts";
 import { libraries, pack } from "./pack.ts";
@@ -13,6 +14,7 @@ import {
   dist,
   fence,
   hostBundle,
+  library,
   loader,
   packedNode,
   parts,
@@ -61,6 +63,13 @@ const steps = [
     also: identity.buildId,
     output: bundle,
     make: () => makeBundles(identity),
+  },
+  {
+    name: "library",
+    inputs: [...sources, ...scripts],
+    also: identity.buildId,
+    output: library,
+    make: () => makeLibrary(identity),
   },
   {
     name: "licenses",

@@ -42,6 +42,8 @@ export const addonPrebuild = `${addonPackage}/prebuilds/linux-${process.arch}/la
 export const dist = `${root}/dist`;
 /** The product: the one self-contained executable. */
 export const fence = `${dist}/fence`;
+/** What `import "fence"` finds; its declarations are beside it. */
+export const library = `${dist}/library/index.js`;
 /** Intermediate files. */
 export const parts = `${dist}/parts`;
 export const stub = `${parts}/stub`;

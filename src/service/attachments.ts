@@ -73,7 +73,7 @@ export class Attachments {
     if (message === null) return;
     const { kind, value, index, descriptor: setup, secondDescriptor: life } = message;
     if (kind === protocol.kinds.attach && setup !== noDescriptor && life !== noDescriptor) {
-      this.#taken({ id: hexadecimal(value) + hexadecimal(index), setup, life });
+      this.#taken({ id: `${hexadecimal(value)}-${hexadecimal(index)}`, setup, life });
       return;
     }
     for (const descriptor of [setup, life]) if (descriptor !== noDescriptor) this.#addon.closeDescriptor(descriptor);

@@ -22,12 +22,12 @@ import {
   word,
 } from "../plan/schema.ts";
 
-/** Sixteen hexadecimal digits: two numbers of the stub's message. */
+/** The two numbers of the message of the stub, in hexadecimal. */
 const id: Schema<string> = {
   parse(value, where) {
     const given = text.parse(value, where);
-    if (/^[0-9a-f]{16}$/.test(given)) return given;
-    throw mismatch(where, "sixteen hexadecimal digits", value);
+    if (/^[0-9a-f]{8}-[0-9a-f]{8}$/.test(given)) return given;
+    throw mismatch(where, "two numbers of eight hexadecimal digits, with a dash between them", value);
   },
   describe: () => ({ type: "string" }),
 };
