@@ -29,7 +29,11 @@ export async function makeLibrary(identity: BuildIdentity): Promise<void> {
     legalComments: "none",
     logLevel: "warning",
   });
-  run(process.execPath, [`${root}/node_modules/typescript/bin/tsc`, "--project", `${root}/build/library.tsconfig.json`]);
+  run(process.execPath, [
+    `${root}/node_modules/typescript/bin/tsc`,
+    "--project",
+    `${root}/build/library.tsconfig.json`,
+  ]);
   for (const path of globSync("types/**/*.d.ts", { cwd: folder })) nameEmitted(`${folder}/${path}`);
   writeFileSync(`${folder}/index.d.ts`, 'export * from "./types/library/library.js";\n');
 }

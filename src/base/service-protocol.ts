@@ -82,6 +82,7 @@ export type ServiceEvent =
       readonly socket: string;
       readonly isolation: Json;
       readonly notes: readonly { readonly where: string; readonly says: string }[];
+      readonly notices: readonly string[];
     }
   /** The other answer: the service ends. */
   | { readonly event: "refused"; readonly error: ErrorRecord }
@@ -93,8 +94,7 @@ export type ServiceEvent =
   | { readonly event: "failed"; readonly id: string; readonly error: ErrorRecord }
   /** Somebody asks for a launch that was not announced: will it be? */
   | { readonly event: "asked"; readonly id: string }
-  /** `id`: null when it is about all commands. */
-  | { readonly event: "denied" | "notice" | "crashed"; readonly id: string | null; readonly text: string };
+  | { readonly event: "denied" | "notice" | "crashed"; readonly id: string; readonly text: string };
 
 /** A port of the sandbox that the host reaches. */
 export interface PublishedPort {

@@ -110,7 +110,8 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   const log = resources.adopt(new LaunchLog(context.messages, request, around.directory), (open) => open.close());
   const decision = await decide(context, request, around);
   const crashed = (text: string) => context.messages.write(`fence: ${text}\n`);
-  await runDecided(context, { request, around, decision, log, report, crashed, part: null });
+  const said = notices(decision);
+  await runDecided(context, { request, around, decision, log, report, crashed, notices: said, part: null });
 }
 
 /** What a start of a decided program needs. */
@@ -122,6 +123,8 @@ export interface DecidedLaunch {
   readonly report: Pick<LaunchReport, "ready" | "verified" | "ended">;
   /** What relays for all sandboxes of this configuration; null: this one has its own. */
   readonly part: NetworkPart | null;
+  /** What is said at the start, whatever the program: notices(), unless it has been said. */
+  readonly notices: string;
   /** Told when what serves the sandbox has ended before its time. */
   readonly crashed: (text: string) => void;
 }
@@ -146,7 +149,7 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
     crash: (event) => launch.crashed(`the bridges in the sandbox crashed: ${JSON.stringify(event)}`),
   };
   const { sandbox, inside } = await startSandbox(context, { request, decision, network, mounts, told, resources, log });
-  messages.write(notices(decision) + withoutEffect(request.policy.overrides, mounts.notes, around));
+  messages.write(launch.notices + withoutEffect(request.policy.overrides, mounts.notes, around));
   network.serve();
   sweepRuntimeDirectories(addon, around);
   const end = await front.ended();

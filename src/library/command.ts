@@ -32,7 +32,7 @@ export interface Command extends AsyncDisposable {
   readonly stderr: Readable | null;
   /** Of the process on the host that stands for the program: signals to it reach the program. undefined: it could not start. */
   readonly pid: number | undefined;
-  /** Settles when the program starts: everything that the settings say holds. Rejects as `exit`. */
+  /** Settles when everything that the settings say holds and the program starts next. Rejects as `exit`. */
   readonly started: Promise<Started>;
   /**
    * Settles when the program has ended; streams may still hold what it wrote. Rejects with a FenceError when it was not

@@ -35,14 +35,14 @@ export interface Note {
 export interface SandboxEvent {
   /** In words. */
   readonly text: string;
-  /** null: it is about all of them, or about one that has ended. */
+  /** null: it has ended. */
   readonly command: Command | null;
 }
 
 export interface SandboxEvents {
   /** Something was denied on the host's side: a connection, mostly. */
   denied: [SandboxEvent];
-  /** What `fence run` would say on standard error although nothing is wrong. */
+  /** What `fence run` would say on standard error about one command although nothing is wrong. */
   notice: [SandboxEvent];
   /** What serves the sandbox's network has ended before its time: connections are refused from now on. */
   crashed: [SandboxEvent];
@@ -55,6 +55,8 @@ export interface Sandbox extends EventEmitter<SandboxEvents>, AsyncDisposable {
   /** What holds for every command, layer by layer. */
   readonly effectiveIsolation: EffectiveIsolation;
   readonly notes: readonly Note[];
+  /** What `fence run` would say on standard error about these settings although nothing is wrong. */
+  readonly notices: readonly string[];
   /** Of the service. */
   readonly pid: number | undefined;
   /** Starts a program, as child_process.spawn() does. Throws a FenceError when the sandbox is closed or has failed. */
@@ -125,6 +127,10 @@ class OpenSandbox extends EventEmitter<SandboxEvents> implements Sandbox {
 
   get notes(): readonly Note[] {
     return this.#open.notes;
+  }
+
+  get notices(): readonly string[] {
+    return this.#open.notices;
   }
 
   get pid(): number | undefined {
@@ -219,7 +225,7 @@ class OpenSandbox extends EventEmitter<SandboxEvents> implements Sandbox {
         if (!this.#commands.has(event.id)) this.#service.tell({ request: "refuse", id: event.id });
         break;
       default:
-        this.emit(event.event, { text: event.text, command: this.#commands.get(event.id ?? "") ?? null });
+        this.emit(event.event, { text: event.text, command: this.#commands.get(event.id) ?? null });
     }
   }
 

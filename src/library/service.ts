@@ -29,12 +29,15 @@ const patienceMs = 20_000;
 export class Service {
   readonly #child: ChildProcess;
   readonly #socket: Socket;
+  /** What keeps the event loop alive while an answer is awaited. */
+  readonly #handles: readonly { ref: () => unknown; unref: () => unknown }[];
   readonly #lines = new LineSplitter();
   readonly #take: (event: ServiceEvent) => void;
   /** Settles with the reason when the service has ended. */
   readonly ended: Promise<FenceError>;
   #said = "";
   #awaited = 0;
+  #isOpen = false;
   #failure: FenceError | null = null;
 
   /** `take` gets every event. Throws FENCE_SERVICE. */
@@ -57,7 +60,8 @@ export class Service {
       this.#child.once("error", (cause) => settle(cannotStart(executable, cause)));
       this.#child.once("close", (status, signal) => settle(this.#failure ?? this.#ending(status, signal)));
     });
-    for (const each of [this.#child, stderr, socket]) each.unref();
+    this.#handles = [this.#child, stderr, socket];
+    for (const each of this.#handles) each.unref();
   }
 
   get pid(): number | undefined {
@@ -69,8 +73,9 @@ export class Service {
     this.tell(request);
     const opened = await this.awaiting(Promise.race([answer, this.ended]));
     if (opened instanceof FenceError) throw opened;
-    if (opened.buildId === buildId && opened.version === serviceProtocol.version) return opened;
-    throw otherBuild();
+    if (opened.buildId !== buildId || opened.version !== serviceProtocol.version) throw otherBuild();
+    this.#isOpen = true;
+    return opened;
   }
 
   tell(request: ServiceRequest): void {
@@ -79,11 +84,11 @@ export class Service {
 
   /** The event loop stays alive until `what` has settled. */
   async awaiting<T>(what: Promise<T>): Promise<T> {
-    if (this.#awaited++ === 0) for (const each of [this.#child, this.#socket]) each.ref();
+    if (this.#awaited++ === 0) for (const each of this.#handles) each.ref();
     try {
       return await what;
     } finally {
-      if (--this.#awaited === 0) for (const each of [this.#child, this.#socket]) each.unref();
+      if (--this.#awaited === 0) for (const each of this.#handles) each.unref();
     }
   }
 
@@ -109,12 +114,16 @@ export class Service {
 
   #ending(status: number | null, signal: string | null): FenceError {
     const how = signal === null ? `exit status ${status}` : signal;
-    return new FenceError("FENCE_SERVICE", `the service of the sandbox has ended: ${how}`, {
+    const said = this.#said === "" ? "" : `; it said: ${this.#said.trim()}`;
+    if (!this.#isOpen)
+      return new FenceError("FENCE_SERVICE", `the executable did not answer as fence ${version} does: ${how}${said}`, {
+        step: "open-service",
+        path: this.#child.spawnfile,
+        hint: "it must be the packed file fence, built together with the library",
+      });
+    return new FenceError("FENCE_SERVICE", `the service of the sandbox has ended: ${how}${said}`, {
       step: "serve-sandbox",
-      hint:
-        this.#said === ""
-          ? "it was killed; the kernel's log says whether memory ran out. A new sandbox starts a new one"
-          : `it said: ${this.#said.trim()}`,
+      hint: "the kernel's log says whether memory ran out. A new sandbox starts a new service",
     });
   }
 }

@@ -115,8 +115,8 @@ class Service {
       socket,
       isolation: { ...ground.isolation.effective } as unknown as Json,
       notes: policy.notes.map(({ where, says }) => ({ where, says })),
+      notices,
     });
-    for (const text of notices) this.#control.tell({ event: "notice", id: null, text });
     sweepRuntimeDirectories(this.#addon, around);
   }
 
