@@ -94,7 +94,8 @@ export type ServiceEvent =
   | { readonly event: "failed"; readonly id: string; readonly error: ErrorRecord }
   /** Somebody asks for a launch that was not announced: will it be? */
   | { readonly event: "asked"; readonly id: string }
-  | { readonly event: "denied" | "notice" | "crashed"; readonly id: string; readonly text: string };
+  /** `id`: null when it may concern any command. */
+  | { readonly event: "denied" | "notice" | "crashed"; readonly id: string | null; readonly text: string };
 
 /** A port of the sandbox that the host reaches. */
 export interface PublishedPort {

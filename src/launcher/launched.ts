@@ -39,7 +39,7 @@ export class LaunchedInside implements Inside {
   readonly way = "launched";
   readonly words: readonly [string, ...string[]];
   readonly #addon: Addon;
-  readonly #process: LaunchedProcess;
+  readonly #first: LaunchedProcess;
   readonly #compiled: CompiledPlan;
   readonly #network: LaunchedEnds;
   #wasReady = false;
@@ -54,7 +54,7 @@ export class LaunchedInside implements Inside {
     const landlockAbi = addon.landlockAbi();
     this.#compiled = compileInside(request, network.listeners, { landlockAbi, architecture: architecture() });
     const { choice, listenSteps } = this.#compiled;
-    this.#process = new LaunchedProcess(addon, {
+    this.#first = new LaunchedProcess(addon, {
       listener: (step, descriptor) => network.take(listenSteps.indexOf(step), descriptor),
       ready: () => {
         this.#wasReady = true;
@@ -71,12 +71,12 @@ export class LaunchedInside implements Inside {
     const { control } = sandbox.inherited;
     const { socketRequests } = network;
     const sockets = socketRequests === null ? 0 : sandbox.give(socketRequests);
-    this.words = ["fence", "launched", String(sandbox.give(this.#process.far))];
-    this.#process.send({ control, sockets }, encodeExecPlan(this.#compiled.plan));
+    this.words = ["fence", "launched", String(sandbox.give(this.#first.far))];
+    this.#first.send({ control, sockets }, encodeExecPlan(this.#compiled.plan));
   }
 
   sent(): void {
-    this.#process.sent();
+    this.#first.sent();
     this.#network.sent();
     this.#whole = this.#hear();
   }
@@ -94,15 +94,15 @@ export class LaunchedInside implements Inside {
   }
 
   close(): void {
-    this.#process.close();
+    this.#first.close();
     this.#network.sent();
   }
 
   async #hear(): Promise<void> {
-    const outcome = await this.#process.outcome();
+    const outcome = await this.#first.outcome();
     if (outcome.kind === "started" || outcome.kind === "gone") return;
     this.#failure = insideFailure(outcome.kind === "refused" ? outcome.error : this.#explained(outcome));
-    this.#process.exit(this.#failure.exitStatus);
+    this.#first.exit(this.#failure.exitStatus);
   }
 
   #explained({ failure, root }: Extract<Awaited<ReturnType<LaunchedProcess["outcome"]>>, { kind: "failed" }>) {

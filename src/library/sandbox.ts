@@ -225,7 +225,7 @@ class OpenSandbox extends EventEmitter<SandboxEvents> implements Sandbox {
         if (!this.#commands.has(event.id)) this.#service.tell({ request: "refuse", id: event.id });
         break;
       default:
-        this.emit(event.event, { text: event.text, command: this.#commands.get(event.id) ?? null });
+        this.emit(event.event, { text: event.text, command: this.#commands.get(event.id ?? "") ?? null });
     }
   }
 

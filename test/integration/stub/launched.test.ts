@@ -21,6 +21,7 @@ describe("fence launched", () => {
       stderr: "error\n",
       heard: [
         "setup taken: error 0 of call 3",
+        "setup 24: value 0, step 0, index 0, error 0, none",
         "setup closed",
         "control 49: value 1, step 0, index 0, error 0, none",
         "control 51: value 1792, step 0, index 0, error 0, none",
