@@ -1,0 +1,70 @@
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { describe, expect } from "vitest";
+import { received, whole } from "../../kit/bytes.ts";
+import { test, ways } from "../../kit/network-part.ts";
+
+const hello = Buffer.from("hello");
+
+test.for(ways)("%s: 1000 clients wait at the limit and are served, 20 at a time", async (way, { stage }) => {
+  const open = new Set<Socket>();
+  let most = 0;
+  const echo = (socket: Socket) => {
+    open.add(socket);
+    most = Math.max(most, open.size);
+    socket.once("close", () => open.delete(socket));
+    socket.pipe(socket);
+  };
+  const { client, ends } = await stage.served(way, echo, { connectionLimit: 20 });
+  const clients = await Promise.all(Array.from({ length: 1000 }, client));
+  const answers = clients.map((socket) => received(socket.end(hello)));
+  expect(await Promise.all(answers)).toEqual(clients.map(() => whole(hello)));
+  expect(await ends.drain()).toBe("drained");
+  expect(ends.statistics()).toEqual([expect.objectContaining({ accepted: 1000, refused: 0, open: 0 })]);
+  // A relay that is closed here may still be open there for a moment.
+  expect(most).toBeLessThanOrEqual(40);
+});
+
+describe("published: sockets of the sandbox", () => {
+  test("that cannot be made now are asked for again", async ({ stage }) => {
+    const { client, sandbox } = await stage.served("published", (socket) => socket.pipe(socket));
+    await sandbox.refuseSockets(6);
+    const socket = await client();
+    socket.end(hello);
+    expect(await received(socket)).toEqual(whole(hello));
+  });
+
+  test("that do not come let clients wait, and when none will come they are reset", async ({ stage }) => {
+    const { client, sandbox, ends, debug } = await stage.served("published", (socket) => socket.pipe(socket));
+    await sandbox.refuseSockets(-1);
+    const socket = await client();
+    await sandbox.closeFactory();
+    expect(await received(socket)).toMatchObject({ sizeBytes: 0, end: "ECONNRESET" });
+    expect(await ends.drain()).toBe("drained");
+    expect(ends.statistics()).toEqual([expect.objectContaining({ accepted: 1, refused: 1, open: 0 })]);
+    expect(debug).toEqual([expect.stringContaining("of the sandbox: connect: ECONNREFUSED (")]);
+  });
+
+  test("are nobody's when the sandbox has ended, though some were ready", async ({ stage }) => {
+    const { client, sandbox } = await stage.served("published", (socket) => socket.pipe(socket));
+    const first = await client();
+    first.write(hello);
+    await once(first, "data"); // others are on their way, or there
+    await sandbox.closeFactory();
+    // Until the process has seen that, a client may still be connected, as before the end.
+    for (;;) {
+      const next = await client();
+      const { end } = await received(next.end(hello));
+      if (end === "ECONNRESET") break;
+    }
+    first.end();
+    expect(await received(first)).toMatchObject({ end: "end" });
+  });
+});
+
+test("what the configuration does not name cannot be connected to", async ({ stage }) => {
+  const { client, debug, ends } = await stage.served("outbound", (socket) => socket.pipe(socket), { targets: [] });
+  expect(await received(await client())).toMatchObject({ sizeBytes: 0, end: "ECONNRESET" });
+  await ends.drain();
+  expect(debug).toEqual([expect.stringContaining("connect: EACCES (")]);
+});
