@@ -10,6 +10,7 @@
 
 #define STEP "network-part"
 #define CHANNEL 3
+#define FILES (1UL << 16) /* two for a connection, up to four for its pipes, one for a listener */
 #define DATA_BYTES (768UL << 20) /* Node reserves 580 MB of it at its start and uses 10 */
 
 static struct {
@@ -47,6 +48,7 @@ static void give_up_privileges(int executable)
 		die_call(STEP, "cannot set no_new_privs", "prctl", result);
 	bound(RLIMIT_CORE, 0);
 	bound(RLIMIT_DATA, DATA_BYTES);
+	bound(RLIMIT_NOFILE, FILES);
 	result = restrict_capabilities(0);
 	if (result < 0)
 		die_call(STEP, "cannot give privileges up", "capset", result);

@@ -10,6 +10,7 @@ import { bug } from "../base/errors.ts";
 import { describeFailure } from "../sys/errno.ts";
 import { Acceptor, type AcceptorOwner } from "./acceptor.ts";
 import { type Address, formatAddress, isLoopback } from "./address.ts";
+import type { ConnectionLimit } from "./connection-limit.ts";
 import type { RelayContext } from "./direction.ts";
 import { EAGAIN, ECONNREFUSED, EINPROGRESS, isShortage } from "./errno.ts";
 import type { Listener } from "./listener.ts";
@@ -45,6 +46,8 @@ export interface TargetSockets {
 export interface BridgeOptions {
   /** How many connections one bridge has at a time; the others wait. */
   readonly connectionLimit: number;
+  /** Those that it shares with other bridges. */
+  readonly sharedLimits?: readonly ConnectionLimit[];
   /** Told why a connection failed. */
   readonly debug: (message: string) => void;
 }
@@ -82,6 +85,8 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   /** Each with the index of its target. */
   readonly #relays = new Map<Relay, number>();
   readonly #acceptor: Acceptor;
+  readonly #sharedLimits: readonly ConnectionLimit[];
+  readonly #roomMade = (): void => this.#acceptor.roomMade();
   #accepted = 0;
   #refused = 0;
 
@@ -94,11 +99,13 @@ export class Bridge implements AcceptorOwner, RelayOwner {
       targetOf(bridge.target, bridge.targetName),
       ...(bridge.alternatives ?? []).map((each) => targetOf(each)),
     ];
+    this.#sharedLimits = options.sharedLimits ?? [];
     this.#acceptor = new Acceptor(context, bridge.listener.fd, this);
+    for (const limit of this.#sharedLimits) limit.join(this.#roomMade);
   }
 
   get hasRoom(): boolean {
-    return this.#relays.size < this.#options.connectionLimit;
+    return this.#relays.size < this.#options.connectionLimit && this.#sharedLimits.every(({ hasRoom }) => hasRoom);
   }
 
   /** Everybody in the backlog was accepted, and nothing of theirs is on its way. */
@@ -132,6 +139,7 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   /** The listener stays its opener's. */
   close(): void {
     this.#acceptor.close();
+    for (const limit of this.#sharedLimits) limit.leave(this.#roomMade);
     for (const relay of this.#relays.keys()) relay.close();
   }
 
@@ -147,6 +155,7 @@ export class Bridge implements AcceptorOwner, RelayOwner {
     const result = this.#connect(target, 0);
     if (result === -EAGAIN || isShortage(result)) return false;
     this.#accepted++;
+    for (const limit of this.#sharedLimits) limit.opened();
     this.#relay(client, target, { at: 0, result });
     return true;
   }
@@ -171,6 +180,7 @@ export class Bridge implements AcceptorOwner, RelayOwner {
   onClosed(relay: Relay): void {
     this.#relays.delete(relay);
     this.#acceptor.roomMade();
+    for (const limit of this.#sharedLimits) limit.closed();
   }
 
   /** The result of connect(2). */

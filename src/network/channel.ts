@@ -34,6 +34,7 @@ interface Queued {
 /** More is no message: a sandbox has at most 200 ends. */
 const longestPacket = 64 << 10;
 const packetsPerTurn = 32;
+const noId = -1;
 /** sendmsg(2): too many descriptors are on their way. */
 const ETOOMANYREFS = 109;
 
@@ -47,6 +48,8 @@ export class Channel implements Watched, Resumable {
   #id: number;
   #awaitsRoom = false;
   #isClosed = false;
+  /** Two descriptors that are given up for those of a packet: without room for them the kernel would drop them. */
+  readonly #reserve: number[] = [];
 
   /** Owns the socket. */
   constructor(addon: Addon, pollSet: PollSet, socket: number, owner: ChannelOwner) {
@@ -55,8 +58,8 @@ export class Channel implements Watched, Resumable {
     this.#socket = socket;
     this.#owner = owner;
     addon.setNonblocking(socket);
-    this.#id = pollSet.add(socket, EPOLLIN, this);
-    if (this.#id < 0) pollSet.retryLater(this);
+    this.#id = noId;
+    this.resume();
   }
 
   /** Now, or when there is room. Its descriptors must stay open until then: see forget(). */
@@ -79,11 +82,12 @@ export class Channel implements Watched, Resumable {
   onEvents(events: number): void {
     if ((events & EPOLLOUT) !== 0) this.#flush();
     for (let left = packetsPerTurn; left > 0 && !this.#isClosed && this.#receive(); left--);
+    if (!this.#isClosed && !this.#hasReserve()) this.#leave();
   }
 
   resume(): void {
     if (this.#isClosed) return;
-    if (this.#id < 0) this.#id = this.#pollSet.add(this.#socket, EPOLLIN, this);
+    if (this.#id < 0 && this.#hasReserve()) this.#id = this.#pollSet.add(this.#socket, EPOLLIN, this);
     if (this.#id < 0) this.#pollSet.retryLater(this);
     else this.#flush();
   }
@@ -93,11 +97,14 @@ export class Channel implements Watched, Resumable {
     this.#isClosed = true;
     this.#queue = [];
     if (this.#id >= 0) this.#pollSet.forget(this.#id);
+    this.#giveUpReserve();
     this.#addon.closeDescriptor(this.#socket);
   }
 
   /** True when there may be more. */
   #receive(): boolean {
+    if (!this.#hasReserve()) return false;
+    this.#giveUpReserve();
     const packet = receivePacket(this.#addon, this.#socket, this.#room);
     if (packet === -EAGAIN) return false;
     if (typeof packet === "object") {
@@ -107,6 +114,28 @@ export class Channel implements Watched, Resumable {
     this.close();
     this.#owner.onEnd();
     return false;
+  }
+
+  /** It is there, or can be had again. */
+  #hasReserve(): boolean {
+    while (this.#reserve.length < 2) {
+      const copy = this.#addon.duplicateAboveStdio(this.#socket);
+      if (copy < 0) return false;
+      this.#reserve.push(copy);
+    }
+    return true;
+  }
+
+  #giveUpReserve(): void {
+    for (const copy of this.#reserve.splice(0)) this.#addon.closeDescriptor(copy);
+  }
+
+  /** Until there are descriptors again. */
+  #leave(): void {
+    this.#pollSet.remove(this.#socket, this.#id);
+    this.#id = noId;
+    this.#awaitsRoom = false;
+    this.#pollSet.retryLater(this);
   }
 
   #flush(): void {

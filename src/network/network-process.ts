@@ -9,6 +9,7 @@
 import { bug, unreachable } from "../base/errors.ts";
 import type { OpenBridge } from "../bridge/bridge.ts";
 import { Bridges, closeContext, defaultBridgesOptions, openContext } from "../bridge/bridges.ts";
+import { ConnectionLimit } from "../bridge/connection-limit.ts";
 import type { RelayContext } from "../bridge/direction.ts";
 import { inheritListener } from "../bridge/listener.ts";
 import type { Addon } from "../sys/addon.ts";
@@ -28,6 +29,11 @@ export async function serveNetwork(addon: Addon, channel: number): Promise<void>
   closeContext(context);
 }
 
+/** A sandbox that takes all it can get leaves the others some. */
+const sandboxLimit = 2048;
+/** What the process's bound on memory has room for, native/stub/network-process.c. */
+const processLimit = 4096;
+
 interface Sandbox {
   readonly bridges: Bridges;
   readonly sockets: SocketPool | null;
@@ -39,6 +45,7 @@ class NetworkService implements ChannelOwner {
   readonly #channel: Channel;
   readonly #sandboxes = new Map<number, Sandbox>();
   readonly onEnd: () => void;
+  readonly #limit = new ConnectionLimit(processLimit);
   #isDebugging = false;
 
   constructor(addon: Addon, context: RelayContext, channel: number, onEnd: () => void) {
@@ -78,7 +85,8 @@ class NetworkService implements ChannelOwner {
 
   #open({ index, value: connectionLimit, descriptor }: Packet): void {
     const debug = (text: string) => this.#debug(text);
-    const bridges = new Bridges(this.#addon, [], { debug, connectionLimit }, this.#context);
+    const sharedLimits = [new ConnectionLimit(sandboxLimit), this.#limit];
+    const bridges = new Bridges(this.#addon, [], { debug, connectionLimit, sharedLimits }, this.#context);
     const sockets = descriptor === noDescriptor ? null : new SocketPool(this.#addon, this.#context.pollSet, descriptor);
     this.#sandboxes.set(index, { bridges, sockets });
   }

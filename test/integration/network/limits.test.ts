@@ -1,8 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { describe, expect } from "vitest";
 import { received, whole } from "../../kit/bytes.ts";
 import { test, ways } from "../../kit/network-part.ts";
+import { requires } from "../../kit/requires.ts";
 
 const hello = Buffer.from("hello");
 
@@ -68,3 +70,33 @@ test("what the configuration does not name cannot be connected to", async ({ sta
   await ends.drain();
   expect(debug).toEqual([expect.stringContaining("connect: EACCES (")]);
 });
+
+test("without descriptors nobody is lost: clients wait, and so do the ends of another sandbox", async ({
+  stage,
+  skip,
+}) => {
+  requires("root", "prlimit")({ skip });
+  const { part, client, crashes, targetPort } = await stage.served("outbound", (socket) => socket.pipe(socket));
+  const first = await echoed(await client());
+  expect(spawnSync("prlimit", [`--pid=${part.child?.pid}`, "--nofile=40:40"]).status).toBe(0);
+  const clients = await Promise.all(Array.from({ length: 40 }, client));
+  const answers = clients.map((socket) => received(socket));
+  for (const socket of clients) socket.write(hello);
+  const other = stage.sandbox();
+  const ends = part.sandbox(other.factory);
+  const { fd: listener, address: listen } = await other.listen();
+  if (listen.kind !== "tcp") throw new Error("no port");
+  ends.add({ kind: "outbound", listener, listen, targets: [{ kind: "tcp", host: "127.0.0.1", port: targetPort }] });
+  const late = stage.opened(await other.connect(listen));
+  await echoed(first); // the process has had its turn
+  for (const socket of clients) socket.end();
+  expect(await Promise.all(answers)).toEqual(clients.map(() => whole(hello)));
+  await echoed(late);
+  expect(crashes).toEqual([]);
+});
+
+async function echoed(socket: Socket): Promise<Socket> {
+  socket.write(hello);
+  await once(socket, "data");
+  return socket;
+}
