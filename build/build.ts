@@ -13,10 +13,11 @@ import {
   bundle,
   dist,
   fence,
-  hostBundle,
   library,
   loader,
   packedNode,
+  partBundle,
+  partNames,
   parts,
   root,
   sea,
@@ -79,7 +80,12 @@ const steps = [
   },
 ];
 for (const step of steps) await runStep(step);
-await runStep({ name: "sea", inputs: [bundle, hostBundle, strippedNode], output: sea, make: makeSea });
+await runStep({
+  name: "sea",
+  inputs: [bundle, ...partNames.map(partBundle), strippedNode],
+  output: sea,
+  make: makeSea,
+});
 await runStep({
   name: "pack",
   inputs: [stub, sea, loader, ...libraries(), addonPrebuild],

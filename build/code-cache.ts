@@ -35,7 +35,7 @@ export function cacheAllFunctions(blobFile: string, bundle: string): void {
   writeFileSync(blobFile, Buffer.concat([blob.subarray(0, at), length, cache, blob.subarray(end)]));
 }
 
-/** The same for a script that src/packed-host.ts compiles. */
+/** The same for a script that src/packed-part.ts compiles. */
 export function makeCache(bundle: string, output: string): void {
   const cache = compiled(bundle, output);
   adopt(cache, compiled(bundle, `${output}.plain`, "lazy"));

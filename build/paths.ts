@@ -48,6 +48,8 @@ export const library = `${dist}/library/index.js`;
 export const parts = `${dist}/parts`;
 export const stub = `${parts}/stub`;
 export const bundle = `${parts}/main.cjs`;
-export const hostBundle = `${parts}/host.cjs`;
+/** What the bundle loads when it is needed, src/packed-part.ts. */
+export const partNames = ["host", "roles"] as const;
+export const partBundle = (name: (typeof partNames)[number]) => `${parts}/${name}.cjs`;
 export const strippedNode = `${parts}/node`;
 export const sea = `${parts}/sea`;

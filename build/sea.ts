@@ -10,7 +10,7 @@ import { build, type Plugin } from "esbuild";
 import { filterBytes, filterNames } from "../src/seccomp/filters.ts";
 import { cacheAllFunctions, makeCache } from "./code-cache.ts";
 import { patchNode } from "./node-patch.ts";
-import { bundle, hostBundle, packedNode, parts, postject, root, sea, strippedNode } from "./paths.ts";
+import { bundle, packedNode, partBundle, partNames, parts, postject, root, sea, strippedNode } from "./paths.ts";
 import { run } from "./run.ts";
 
 export interface BuildIdentity {
@@ -19,10 +19,10 @@ export interface BuildIdentity {
   readonly version: string;
 }
 
-/** Two of them: what runs in sandboxes does not read the host's part, and starts the faster for it. */
+/** What picks the role, and what each does: a role starts the faster for what it does not read. */
 export async function makeBundles(identity: BuildIdentity): Promise<void> {
   await makeBundle(identity, "main.ts", bundle);
-  await makeBundle(identity, "host.ts", hostBundle);
+  for (const name of partNames) await makeBundle(identity, `${name}.ts`, partBundle(name));
 }
 
 async function makeBundle(identity: BuildIdentity, entry: string, outfile: string): Promise<void> {
@@ -30,7 +30,7 @@ async function makeBundle(identity: BuildIdentity, entry: string, outfile: strin
     entryPoints: [`${root}/src/${entry}`],
     outfile,
     bundle: true,
-    plugins: [hostFromExecutable, shaken("jsonc-parser", ["createScanner", "parseTree", "printParseErrorCode"])],
+    plugins: [partsFromExecutable, shaken("jsonc-parser", ["createScanner", "parseTree", "printParseErrorCode"])],
     platform: "node",
     target: "node26",
     format: "cjs",
@@ -50,10 +50,12 @@ async function makeBundle(identity: BuildIdentity, entry: string, outfile: strin
   });
 }
 
-const hostFromExecutable: Plugin = {
-  name: "host-from-executable",
+const partsFromExecutable: Plugin = {
+  name: "parts-from-executable",
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/host\.ts$/ }, () => ({ path: `${root}/src/packed-host.ts` }));
+    onResolve({ filter: new RegExp(`^\\./(${partNames.join("|")})\\.ts$`) }, ({ path, kind }) =>
+      kind === "dynamic-import" ? { path: `${root}/src/packed-${path.slice(2)}` } : null,
+    );
   },
 };
 
@@ -102,8 +104,16 @@ const fuse = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
 export function makeSea(): void {
   const blob = `${parts}/sea.blob`;
   const config = `${parts}/sea.json`;
-  const hostCache = `${parts}/host.cache`;
-  makeCache(hostBundle, hostCache);
+  const assets = Object.fromEntries(
+    partNames.flatMap((name) => {
+      const cache = `${parts}/${name}.cache`;
+      makeCache(partBundle(name), cache);
+      return [
+        [`${name}.cjs`, partBundle(name)],
+        [`${name}.cache`, cache],
+      ];
+    }),
+  );
   writeFileSync(
     config,
     JSON.stringify({
@@ -113,7 +123,7 @@ export function makeSea(): void {
       useCodeCache: true,
       useSnapshot: false,
       execArgvExtension: "none",
-      assets: { "host.cjs": hostBundle, "host.cache": hostCache },
+      assets,
       // Any process of the user could make the set-up and the bridges open a debugger's port. A launch allocates 3 MB in all:
       // collecting them, as V8 would after 1 MB, takes longer than the memory is worth.
       execArgv: ["--disable-sigusr1", "--min-semi-space-size=4"],

@@ -81,7 +81,12 @@ export function bug(message: string, cause?: unknown): FenceError {
 
 /** Any thrown value as a FenceError; what is none is our mistake. */
 export function asFenceError(thrown: unknown): FenceError {
-  return thrown instanceof FenceError ? thrown : bug(String(thrown), thrown);
+  return isFenceError(thrown) ? thrown : bug(String(thrown), thrown);
+}
+
+/** Each part of the executable has a class of its own, and one reports what another has thrown. */
+function isFenceError(thrown: unknown): thrown is FenceError {
+  return thrown instanceof Error && thrown.name === "FenceError" && "code" in thrown && "details" in thrown;
 }
 
 /** The default of an exhaustive switch; the type checker refuses a call that could be reached. */

@@ -7,7 +7,10 @@ import { describe, expect, test } from "vitest";
 const rows: Readonly<Record<string, number>> = {
   "main.ts": 1,
   "packed-host.ts": 1.2,
+  "packed-roles.ts": 1.2,
+  "packed-part.ts": 1.3,
   "host.ts": 1.5,
+  "roles.ts": 1.5,
   library: 1.5,
   service: 1.7,
   cli: 2,
