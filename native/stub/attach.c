@@ -124,7 +124,7 @@ _Noreturn void attach(const struct start *start)
 	make_channel(setup);
 	make_channel(life);
 	result = channel_send_both(service, &message, setup[1], life[1]);
-	if (result < 0)
+	if (result < 0 && result != -EPIPE && result != -ECONNRESET) /* if it has ended, nobody has the other ends */
 		die_of_service("cannot attach to the service on", start->argv[2], "sendmsg", result, NULL);
 	(void)sys_close(service); /* this process never wrote to these */
 	(void)sys_close(setup[1]);

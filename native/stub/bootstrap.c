@@ -369,7 +369,7 @@ _Noreturn static void rehearse(const struct own *own, const struct delivery *del
 }
 
 /* Lets a throw-away child prove the restrictions of the plan, and says when it has ended. */
-static void verify(const struct own *own, const struct delivery *delivery)
+static void verify(const struct own *own, struct delivery *delivery)
 {
 	struct message verified = { .kind = MESSAGE_VERIFIED };
 	struct exec_plan_counts counts;
@@ -388,10 +388,7 @@ static void verify(const struct own *own, const struct delivery *delivery)
 	verified.error = result < 0 ? (uint32_t)-result : 0;
 	verified.index = child > 0; /* which call it was that failed */
 	verified.value = (uint32_t)status;
-	for (size_t i = 0; i < CHANNEL_DESCRIPTORS; i++) {
-		if (delivery->descriptors[i] != NO_DESCRIPTOR)
-			(void)sys_close(delivery->descriptors[i]); /* both come again with the plan to be carried out */
-	}
+	channel_drop(delivery); /* both come again with the plan to be carried out */
 	end_unless_heard(own, channel_send(own->setup, &verified, NO_DESCRIPTOR));
 }
 

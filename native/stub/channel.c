@@ -85,16 +85,28 @@ long channel_receive(int socket, struct delivery *delivery, void *payload, size_
 	if (packet.control_length >= offsetof(struct sys_control, descriptors) && control.level == SOL_SOCKET &&
 	    control.type == SCM_RIGHTS)
 		count = (control.length - offsetof(struct sys_control, descriptors)) / sizeof(int);
-	for (size_t i = 0; i < CHANNEL_DESCRIPTORS; i++) {
+	for (size_t i = 0; i < CHANNEL_DESCRIPTORS; i++)
 		delivery->descriptors[i] = i < count ? descriptor_above_stdio(control.descriptors[i]) : NO_DESCRIPTOR;
-		if (i < count && delivery->descriptors[i] < 0)
-			return delivery->descriptors[i];
-	}
 	if ((packet.flags & MSG_CTRUNC) != 0)
-		return -EMFILE;
-	if (result < (long)sizeof(delivery->message) || delivery->message.magic != PROTOCOL_MAGIC ||
-	    (packet.flags & MSG_TRUNC) != 0)
-		return -EPROTO;
+		result = -EMFILE;
+	else if (result < (long)sizeof(delivery->message) || delivery->message.magic != PROTOCOL_MAGIC ||
+		 (packet.flags & MSG_TRUNC) != 0)
+		result = -EPROTO;
+	for (size_t i = 0; i < count && i < CHANNEL_DESCRIPTORS && result >= 0; i++)
+		result = delivery->descriptors[i] < 0 ? delivery->descriptors[i] : result;
+	if (result < 0) {
+		channel_drop(delivery);
+		return result;
+	}
 	delivery->payload_length = (size_t)result - sizeof(delivery->message);
 	return 0;
+}
+
+void channel_drop(struct delivery *delivery)
+{
+	for (size_t i = 0; i < CHANNEL_DESCRIPTORS; i++) {
+		if (delivery->descriptors[i] >= 0)
+			(void)sys_close(delivery->descriptors[i]);
+		delivery->descriptors[i] = NO_DESCRIPTOR;
+	}
 }

@@ -35,8 +35,11 @@ long channel_offer(int socket, struct message *message, int descriptor);
 
 /*
  * Waits for a message with at most @size bytes of payload. Returns 0, or -errno: -EPIPE when the other end is closed,
- * -EPROTO for what is no message, -EMFILE when there was no room for its descriptors.
+ * -EPROTO for what is no message, -EMFILE when there was no room for its descriptors. No descriptor is left open then.
  */
 long channel_receive(int socket, struct delivery *delivery, void *payload, size_t size);
+
+/* Closes the descriptors that came with a message. */
+void channel_drop(struct delivery *delivery);
 
 #endif

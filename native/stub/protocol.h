@@ -68,7 +68,7 @@ enum message_kind {
 
 	/* Between the reaper in the sandbox and whoever connects to ports in there from outside. */
 	MESSAGE_SOCKET = 54,  /* value = AF_INET or AF_INET6: a TCP socket of the sandbox's, please; the answer: descriptor, or error
-				 with value: of which call, 0 socket(2), 1 sendmsg(2) */
+				 with value: of which call, 0 socket(2), 1 sendmsg(2). Its index and step are those of the request */
 
 	/* From a front to a launcher that serves several. */
 	MESSAGE_ATTACH = 64,  /* value, index: which start it is for; descriptors: setup and life, as a launcher's own have them */

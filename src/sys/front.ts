@@ -3,7 +3,7 @@
  *
  * Runs:     host, in the launcher.
  * Promises: the front ends when this process has answered, or has ended.
- * Source:   docs/launch.md; native/stub/reaper.c speaks the other end
+ * Source:   docs/launch.md; native/stub/reaper-front.c speaks the other end
  */
 import { constants } from "node:os";
 import { bug } from "../base/errors.ts";

@@ -17,7 +17,16 @@ const renamed = ["memcpy", "memset", "memcmp"].map((name) => `-D${name}=stub_${n
 const partsOf = {
   "keeper-driver": ["channel", "descriptor", "text", "fail"],
   "attempts-driver": [],
-  "reaper-driver": ["arguments", "channel", "descriptor", "fail", "standard-error", "text"],
+  "reaper-driver": [
+    "arguments",
+    "channel",
+    "descriptor",
+    "fail",
+    "socket-factory",
+    "standard-error",
+    "terminal",
+    "text",
+  ],
   "steps-driver": ["channel", "descriptor", "exec-plan", "last-steps", "set-up-steps", "text"],
   "units-driver": ["arguments", "channel", "descriptor", "fail", "proc-list", "text"],
 } as const;

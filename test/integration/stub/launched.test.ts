@@ -99,6 +99,64 @@ describe("fence launched", () => {
     },
   );
 
+  describe("the socket factory", () => {
+    // Whatever was asked, the reaper goes on: it passes a signal on, and says that the program has ended by it.
+    const plan = planFor(["sleep", "1000"]);
+    const sockets = (words: string) => launched(`factory plan start setup said ${words} signal 15 control`, { plan });
+    const ended = 128 + 15;
+
+    test("makes TCP sockets of both families, and no others", () => {
+      const { status, heard } = sockets("ask 2 ask 10 ask 1 ask 4711");
+      expect(status).toBe(ended);
+      expect(printed(heard, "factory")).toEqual([
+        "factory 54: value 2, step 0, index 1, error 0, IPv4 socket",
+        "factory 54: value 10, step 0, index 2, error 0, IPv6 socket",
+        "factory 54: value 0, step 0, index 3, error 97, none",
+        "factory 54: value 0, step 0, index 4, error 97, none",
+      ]);
+    });
+
+    test("they are of the sandbox's own network", (context) => {
+      requires("bwrap")(context);
+      const listener = "import socket;l=socket.create_server(('127.0.0.1',0));print(l.getsockname()[1],flush=True);";
+      const { heard, status } = launched("factory plan start setup said reach 2 control", {
+        plan: planFor(["python3", "-c", `${listener}c,_=l.accept();raise SystemExit(c.recv(1)[0])`], {
+          kind: "exec",
+          path: "/usr/bin/python3",
+        }),
+        command: [...sandbox, fence, "launched", "FD"],
+      });
+      expect(printed(heard, "reach")).toEqual(["reach: connected"]);
+      expect(status).toBe("x".charCodeAt(0));
+    });
+
+    test("does nothing for another message, nor keeps what comes with it", () => {
+      const { status, heard } = sockets(`${"factory-kind 3 ".repeat(40)}ask 2`);
+      expect(status).toBe(ended);
+      expect(printed(heard, "factory")).toEqual(["factory 54: value 2, step 0, index 1, error 0, IPv4 socket"]);
+    });
+
+    test("ends with what is no message, or with its other end, and nothing else does", () => {
+      const { status, heard } = sockets("factory-junk 24 factory-closed");
+      expect(status).toBe(ended);
+      expect(printed(heard, "factory")).toEqual(["factory closed"]);
+      expect(sockets("end-factory").status).toBe(ended);
+      expect(sockets("ask 2 end-factory").status).toBe(ended);
+    });
+
+    test("whoever asks without end and reads nothing gets no more than fits, and delays no signal", () => {
+      const { status, heard } = sockets("flood");
+      expect(status).toBe(ended);
+      expect(printed(heard, "control 51")).toEqual(["control 51: value 15, step 0, index 0, error 0, none"]);
+    });
+
+    test("answers whoever has asked faster than read, once all is read", () => {
+      const { status, heard } = sockets("flood answers");
+      expect(status).toBe(ended);
+      expect(printed(heard, "answers")).toEqual(["answers: as many as asked"]);
+    });
+  });
+
   test.for([
     { what: "no argument", args: [], says: "one descriptor above 2" },
     { what: "two arguments", args: ["FD", "4"], says: "one descriptor above 2" },

@@ -30,6 +30,7 @@ export function compileLauncher(folder: string) {
       input: plan,
       stdio: ["pipe", "pipe", "pipe", "pipe"],
       encoding: "utf8",
+      timeout: 50_000, // before the runner's, which could not end it
       env: { PATH: process.env["PATH"] },
     });
     if (error !== undefined) throw error;

@@ -22,11 +22,15 @@
  *             refer-front                           to setup
  *             drained, life-exit N, leave           prints the next message of life; says EXIT to it; closes it
  *   factory:  ask FAMILY | factory-junk N           asks and prints the answer; N bytes that are no message
+ *             factory-kind N                        a message of that kind, with a descriptor
+ *             flood, answers                        asks as often as fits; reads as many answers, in their order
  *             factory-closed | end-factory          prints its next message, its end; closes this end
+ *             reach FAMILY                          asks, connects to the port that the program prints, and sends "x"
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +50,8 @@ static struct {
 	int setup[2];
 	int control[2];
 	int factory[2];
+	uint32_t asked;
+	int output[2]; /* of the command, with "reach" */
 	int life; /* of a front, as a service has it */
 	int listener;
 	int plan;
@@ -154,6 +160,57 @@ static int hear(const char *name, int socket)
 	return 1;
 }
 
+static void ask(uint32_t family)
+{
+	say(with.factory[OURS], MESSAGE_SOCKET, family, ++with.asked, 0, -1);
+}
+
+/* Until the other end reads no more. */
+static void flood(void)
+{
+	struct message message = { .magic = PROTOCOL_MAGIC, .kind = MESSAGE_SOCKET, .value = AF_INET, .index = 1 };
+
+	while (send(with.factory[OURS], &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		message.index++;
+	with.asked = message.index - 1;
+}
+
+/* Whether there is one for each request, in their order. */
+static void hear_answers(void)
+{
+	for (uint32_t i = 1; i <= with.asked; i++) {
+		struct message message;
+		int descriptors[2];
+
+		if (!receive("answers", with.factory[OURS], &message, descriptors))
+			return;
+		if (message.index != i || message.error != 0 || descriptors[0] < 0)
+			dprintf(3, "answers: index %u, error %u\n", message.index, message.error);
+		close(descriptors[0]);
+	}
+	dprintf(3, "answers: as many as asked\n");
+}
+
+/* The program prints its port. */
+static void reach(uint32_t family)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct message message;
+	char port[16] = "";
+	int descriptors[2];
+
+	ask(family);
+	if (!receive("reach", with.factory[OURS], &message, descriptors))
+		return;
+	must(read(with.output[0], port, sizeof(port) - 1), "read");
+	address.sin_port = htons((uint16_t)atoi(port));
+	must(fcntl(descriptors[0], F_SETFL, 0), "fcntl");
+	must(connect(descriptors[0], (struct sockaddr *)&address, sizeof(address)), "connect");
+	must(send(descriptors[0], "x", 1, MSG_NOSIGNAL), "send");
+	dprintf(3, "reach: connected\n");
+	close(descriptors[0]);
+}
+
 static void read_plan(void)
 {
 	char bytes[65536];
@@ -178,6 +235,8 @@ static void start(void)
 			if (strcmp(*word, "FD") == 0)
 				*word = number;
 		}
+		if (with.output[1] > 0)
+			dup2(with.output[1], 1);
 		close(3);
 		execvp(with.command[0], with.command);
 		_exit(98);
@@ -258,11 +317,19 @@ static int obey(char **words)
 		return 1;
 	}
 	if (strcmp(word, "ask") == 0) {
-		say(with.factory[OURS], MESSAGE_SOCKET, number, 0, 0, -1);
+		ask(number);
 		return hear("factory", with.factory[OURS]), 2;
 	}
 	if (strcmp(word, "factory-junk") == 0)
 		return send_bytes(with.factory[OURS], junk, number, -1), 2;
+	if (strcmp(word, "factory-kind") == 0)
+		return say(with.factory[OURS], number, AF_INET, 0, 0, with.plan), 2;
+	if (strcmp(word, "flood") == 0)
+		return flood(), 1;
+	if (strcmp(word, "answers") == 0)
+		return hear_answers(), 1;
+	if (strcmp(word, "reach") == 0)
+		return reach(number), 2;
 	if (strcmp(word, "factory-closed") == 0)
 		return hear("factory", with.factory[OURS]), 1;
 	if (strcmp(word, "end-factory") == 0)
@@ -299,6 +366,10 @@ int main(int argc, char **argv)
 	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, with.factory), "socketpair");
 	inherited(with.setup);
 	read_plan();
+	for (int at = 1; at < count; at++) {
+		if (strcmp(argv[at], "reach") == 0)
+			must(pipe2(with.output, O_CLOEXEC), "pipe2");
+	}
 	for (int at = 1; at < count;)
 		at += obey(argv + at);
 	must(waitpid(with.child, &status, 0), "waitpid");

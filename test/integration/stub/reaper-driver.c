@@ -12,14 +12,19 @@
 
 static long *driver_clock; /* shared, in milliseconds */
 #define sys_now() (*(volatile long *)driver_clock)
+#include "../../../native/stub/orphans.c"
 #include "../../../native/stub/reaper.c"
+#include "../../../native/stub/reaper-control.c"
+#include "../../../native/stub/reaper-front.c"
+#include "../../../native/stub/reaper-inside.c"
+#include "../../../native/stub/reaper-loop.c"
+#include "../../../native/stub/reaper-signals.c"
 #undef sys_now
 
 #include "random.h"
 
 #define SIGUSR1 10
 #define SIGUSR2 12
-#define SIGSTOP 19
 
 int strcmp(const char *one, const char *other);
 
