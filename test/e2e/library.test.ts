@@ -305,13 +305,13 @@ describe("the network", () => {
     expect(asked).toEqual(["http://example.com/one", "http://example.com/two"]);
   });
 
-  test("that is denied is an event with its command", async () => {
+  test("that is denied is an event", async () => {
     const sandbox = await sandboxOf({ httpProxy: `unix:${join(folder(), "nobody")}` });
     const denied = once(sandbox, "denied");
     const command = sandbox.spawn("curl", ["-sS", "http://example.com/"]);
     const [event] = await denied;
     expect(event.text).toContain("ENOENT");
-    expect(event.command).toBe(command);
+    expect(event.command).toBeNull(); // what relays is shared by all commands
     await command.exit;
   });
 

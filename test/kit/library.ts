@@ -5,12 +5,13 @@
  * Promises: it is dist/library that is tested, with the executable of the same build; HOME is a fresh directory, where
  *           commands start.
  */
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
+import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { library } from "../../build/paths.ts";
 import type * as Library from "../../src/library/library.ts";
 import { homeFolder } from "./launched.ts";
-import { fence } from "./sandbox.ts";
+import { fence, folder } from "./sandbox.ts";
 import { testFolder } from "./test-folder.ts";
 
 if (!existsSync(library)) throw new Error("dist/library is missing: run npm run build first");
@@ -18,6 +19,13 @@ if (!existsSync(library)) throw new Error("dist/library is missing: run npm run 
 export const { createSandbox, FenceError } = (await import(library)) as typeof Library;
 
 export type { Library };
+
+/** The library where every user can read it, the checkout may lie in a home directory. */
+export function libraryCopy(): string {
+  const copy = join(folder(), "index.mjs");
+  copyFileSync(library, copy);
+  return copy;
+}
 
 /** Its programs can be read inside, as the tests' own are. */
 export async function sandboxOf(options: Library.SandboxOptions = {}): Promise<Library.Sandbox> {

@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline";
+import type { Duplex } from "node:stream";
+import { text } from "node:stream/consumers";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
+import type { RunRequest, ServiceEvent } from "../../src/base/service-protocol.ts";
+import { fenceBuildId } from "../kit/build-id.ts";
+import { homeFolder } from "../kit/launched.ts";
+import { requires } from "../kit/requires.ts";
+import { fence } from "../kit/sandbox.ts";
+
+beforeEach(requires("bwrap"));
+
+/** The service itself, as the library speaks to it. */
+class RawService {
+  readonly child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #socket: Duplex;
+
+  constructor(before: readonly string[] = []) {
+    const [file = "", ...args] = [...before, fence, "service"];
+    this.child = spawn(file, args, { stdio: ["ignore", "ignore", "pipe", "pipe"], env: {} });
+    this.#socket = this.child.stdio[3] as Duplex;
+    this.#socket.on("error", () => {});
+    const lines: Interface = createInterface(this.#socket);
+    this.#lines = lines[Symbol.asyncIterator]();
+    onTestFinished(() => void this.child.kill("SIGKILL"));
+  }
+
+  write(text: string): void {
+    this.#socket.write(text);
+  }
+
+  tell(request: object): void {
+    this.write(`${JSON.stringify(request)}\n`);
+  }
+
+  async next(): Promise<ServiceEvent | null> {
+    const { value, done } = await this.#lines.next();
+    return done === true ? null : JSON.parse(value);
+  }
+
+  /** Where commands ask for their launch. */
+  async open(changes: object = {}): Promise<string> {
+    this.tell(openRequest(changes));
+    const event = await this.next();
+    if (event?.event !== "open") throw new Error(`it did not open: ${JSON.stringify(event)}`);
+    return event.socket;
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+}
+
+function openRequest(changes: object = {}) {
+  return {
+    ...{ request: "open", version: 1, buildId: fenceBuildId(), settings: { given: {} }, template: null },
+    ...{ isolation: null, directory: homeFolder(), environment: [["PATH", process.env["PATH"]]] },
+    ...{ httpProxy: null, socksProxy: null, publish: [] },
+    ...changes,
+  };
+}
+
+function runRequest(id: string, ...argv: readonly string[]): RunRequest {
+  return { request: "run", id, argv, environment: null, directory: null };
+}
+
+function attach(socket: string, id: string): ChildProcess {
+  return spawn(fence, ["attach", socket, id], { stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** To be called before it ends. */
+async function outcome(child: ChildProcess) {
+  const said = [child.stdout, child.stderr].map((stream) => (stream === null ? "" : text(stream)));
+  const [status] = await once(child, "exit");
+  const [stdout, stderr] = await Promise.all(said);
+  return { status, stdout, stderr };
+}
+
+const id = "0000000a-ffffffff";
+
+test("a process may come before the word of its command", async () => {
+  const service = new RawService();
+  const command = attach(await service.open(), id);
+  expect(await service.next()).toEqual({ event: "asked", id });
+  service.tell(runRequest(id, "echo", "hello"));
+  expect(await outcome(command)).toEqual({ status: 0, stdout: "hello\n", stderr: "" });
+  expect(await service.next()).toEqual({ event: "started", id, published: [] });
+  expect(await service.next()).toEqual({ event: "ended", id, launched: true });
+});
+
+test("a process of a command that nobody knows is refused", async () => {
+  const service = new RawService();
+  const command = attach(await service.open(), id);
+  expect(await service.next()).toEqual({ event: "asked", id });
+  service.tell({ request: "refuse", id });
+  const { status, stdout, stderr } = await outcome(command);
+  expect({ status, stdout }).toEqual({ status: 125, stdout: "" });
+  expect(stderr).toMatch(/^fence: .*\n(.*\n)*.*FENCE_LAUNCH\n$/);
+});
+
+test("a command is launched once", async () => {
+  const service = new RawService();
+  const socket = await service.open();
+  service.tell(runRequest(id, "cat"));
+  const first = spawn(fence, ["attach", socket, id], { stdio: ["pipe", "pipe", "pipe"] });
+  expect(await service.next()).toMatchObject({ event: "started" });
+  expect(await outcome(attach(socket, id))).toMatchObject({ status: 125 });
+  first.stdin.end("still");
+  expect(await outcome(first)).toMatchObject({ status: 0, stdout: "still" });
+});
+
+test("a command whose process never came is told to have ended", async () => {
+  const service = new RawService();
+  await service.open();
+  service.tell(runRequest(id, "true"));
+  service.tell({ request: "ended", id });
+  expect(await service.next()).toEqual({ event: "ended", id, launched: false });
+});
+
+test("another user gets in nowhere, not even root", async (context) => {
+  requires("root", "unprivileged bwrap", "setpriv")(context);
+  const service = new RawService(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]);
+  const socket = await service.open();
+  service.tell(runRequest(id, "true"));
+  const { status, stderr } = await outcome(attach(socket, id));
+  expect(status).toBe(125);
+  expect(stderr).toContain("another user listens on");
+});
+
+test("when the library is gone the service ends, and its commands with it", async () => {
+  const service = new RawService();
+  const socket = await service.open();
+  service.tell(runRequest(id, "sleep", "1000000"));
+  const ends = [outcome(service.child), outcome(attach(socket, id))];
+  expect(await service.next()).toMatchObject({ event: "started" });
+  service.end();
+  expect(await Promise.all(ends)).toEqual([
+    { status: 0, stdout: "", stderr: "" },
+    { status: 125, stdout: "", stderr: "" },
+  ]);
+});
+
+test.for<[what: string, line: string, message: RegExp]>([
+  ["is not JSON", "{", /a line is not JSON/],
+  ["is no request", '{"request":"stop"}', /request\.request must be "ended" or "refuse"/],
+  ["has a bad id", '{"request":"ended","id":"1"}', /request\.id must be two numbers/],
+  ["is of another version", '{"request":"open","version":2}', /request\.version must be 1/],
+  ["is too long", "x".repeat(17 << 20), /at most \d+ bytes/],
+])("a request that %s ends the service with a clear error", async ([, line, message]) => {
+  const service = new RawService();
+  const ended = outcome(service.child);
+  service.write(`${line}\n`);
+  const { status, stderr } = await ended;
+  expect(status).toBe(125);
+  expect(stderr).toMatch(message);
+  expect(stderr).toMatch(/code: {2}FENCE_SERVICE/);
+});
+
+test("a library of another build is refused", async () => {
+  const service = new RawService();
+  service.tell(openRequest({ buildId: "0".repeat(32) }));
+  expect(await service.next()).toMatchObject({ event: "refused", error: { code: "FENCE_SERVICE" } });
+  expect(await outcome(service.child)).toEqual({ status: 0, stdout: "", stderr: "" });
+});
+
+test("without a library fence service says what it is for", async () => {
+  const ended = outcome(spawn(fence, ["service"], { stdio: ["ignore", "pipe", "pipe"] }));
+  const { status, stderr } = await ended;
+  expect(status).toBe(125);
+  expect(stderr).toContain("fence service is started by the library alone");
+});
