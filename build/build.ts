@@ -8,6 +8,7 @@ import { makeLibrary } from "./library.ts";
 import { copyLicenses, licenseFiles } from "./licenses.ts";
 import { buildAddon, buildStub } from "./native.ts";
 import { libraries, pack } from "./pack.ts";
+import { makePackage } from "./package.ts";
 import {
   addonPrebuild,
   bundle,
@@ -15,6 +16,7 @@ import {
   fence,
   library,
   loader,
+  packageFolder,
   packedNode,
   partBundle,
   partNames,
@@ -94,6 +96,12 @@ await runStep({
     pack(identity.buildId);
     verify();
   },
+});
+await runStep({
+  name: "package",
+  inputs: [fence, "dist/library/**", "dist/licenses/*", "package.json", "docs/*.md", "*.md", "LICENSE", ...scripts],
+  output: `${packageFolder}/package.json`,
+  make: makePackage,
 });
 console.log(`build: dist/fence is up to date (${((performance.now() - started) / 1000).toFixed(1)} s)`);
 

@@ -44,6 +44,8 @@ export const dist = `${root}/dist`;
 export const fence = `${dist}/fence`;
 /** What `import "fence"` finds; its declarations are beside it. */
 export const library = `${dist}/library/index.js`;
+/** What `npm pack` is given. */
+export const packageFolder = `${dist}/package`;
 /** Intermediate files. */
 export const parts = `${dist}/parts`;
 export const stub = `${parts}/stub`;
