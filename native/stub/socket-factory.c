@@ -23,7 +23,7 @@ static long make_socket(uint32_t family)
 {
 	if (family != AF_INET && family != AF_INET6)
 		return -EAFNOSUPPORT;
-	return descriptor_above_stdio(sys_socket((int)family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK));
+	return descriptor_above_stdio(sys_socket((int)family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
 /* Returns whether whoever asked can still be answered. */
