@@ -43,7 +43,7 @@ describe.for(users)("as %s, both ways show the program the same", (user) => {
 
   test("capabilities, filters, no_new_privs and the other lines of its status", async () => {
     const lines =
-      "^(Umask|TracerPid|Uid|Gid|Groups|Sig|Shd|Cap|NoNewPrivs|Seccomp|Seccomp_filters|Speculation|Cpus|Mems)";
+      "^(Umask|TracerPid|Uid|Gid|Groups|SigPnd|SigBlk|SigIgn|SigCgt|ShdPnd|Cap|NoNewPrivs|Seccomp|Seccomp_filters|Speculation|Cpus|Mems)";
     const found = await inBoth(`grep -E '${lines}' /proc/self/status; cat /proc/self/limits`, { user });
     expect(found.launched).toMatch(/^NoNewPrivs:\s+1$/m);
     expect(found.launched).toEqual(found.standalone);
