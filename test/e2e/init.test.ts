@@ -19,7 +19,7 @@ import {
   unfenced,
 } from "../kit/sandbox.ts";
 import { container, crunNeeds } from "../kit/sandbox-oci.ts";
-import { key, Terminal } from "../kit/terminal.ts";
+import { alone, asJob, dashEnds, hungUp, nohup, play, type Start, shells } from "../kit/terminal-scenarios.ts";
 
 const init = ["--init"];
 const numbers = { HUP: 1, INT: 2, QUIT: 3, ABRT: 6, KILL: 9, USR1: 10, SEGV: 11, PIPE: 13, ALRM: 14, TERM: 15 };
@@ -257,194 +257,23 @@ describe("what the program wrote last is delivered, under --die-with-parent with
 });
 
 describe("under a terminal, all is as without fence:", () => {
-  const ways = {
-    direct: (...program: string[]) => program,
-    fenced: (...program: string[]) => [host.fence, "bootstrap", ...init, "--", ...program],
-  };
-  type Way = (typeof ways)[keyof typeof ways];
+  const direct: Start = (...program) => ["/usr/bin/env", ...program];
+  const reaped: Start = (...program) => ["/usr/bin/env", host.fence, "bootstrap", ...init, "--", ...program];
 
-  /** What both ways show and end with must be equal; `expected` is a part of it. */
-  async function same(scenario: (way: Way) => Promise<unknown>, expected: unknown): Promise<void> {
-    const direct = await scenario(ways.direct);
-    expect(direct).toEqual(expected);
-    expect(await scenario(ways.fenced)).toEqual(direct);
+  for (const scenario of [...alone, ...asJob, ...shells, dashEnds]) {
+    test(scenario.what, async () => {
+      expect(await play(scenario, reaped)).toEqual(await play(scenario, direct));
+    });
   }
 
-  /** A program that answers each line. */
-  const reader = "echo ready; while read a; do echo got:$a; done; exit 5";
+  test.for(["program", "shell"] as const)(
+    "a hang-up reaches the program when a %s leads the session",
+    async (leader) => {
+      expect(await hungUp(reaped, leader)).toEqual(await hungUp(direct, leader));
+    },
+  );
 
-  async function answered(terminal: Terminal): Promise<void> {
-    terminal.type("x\n");
-    await terminal.until("got:x");
-  }
-
-  test("Ctrl-C and Ctrl-\\ end a program that does not catch them", async () => {
-    const scenario = async (way: Way) => {
-      const statuses = [];
-      for (const pressed of [key.interrupt, key.quit]) {
-        const terminal = new Terminal(way("sh", "-c", "ulimit -c 0; echo ready; exec sleep 1000"));
-        await terminal.until("ready");
-        terminal.type(pressed);
-        statuses.push(await terminal.ended);
-      }
-      return statuses;
-    };
-    await same(scenario, [130, 131]);
-  });
-
-  test("keys and a new size reach the program once each", async () => {
-    await same(
-      async (way) => {
-        const terminal = new Terminal(way("sh", "-c", `stty -echo; exec ${host.probe} await-signals 3`));
-        await terminal.until("ready");
-        for (const [pressed, signal] of [
-          [key.interrupt, 2],
-          [key.suspend, 20],
-          [key.interrupt, 2],
-        ] as const) {
-          terminal.type(pressed);
-          await terminal.until(`\n${signal}\r`);
-        }
-        terminal.resize();
-        await terminal.until("\n28\r");
-        terminal.type(key.quit);
-        const status = await terminal.ended;
-        return { status, signals: terminal.shown.match(/^\d+$/gm) };
-      },
-      { status: 0, signals: ["2", "20", "2", "28", "3"] },
-    );
-  });
-
-  test("the program sees the terminal's size", async () => {
-    await same(async (way) => {
-      const terminal = new Terminal(way("sh", "-c", "echo ready; read x; stty size"));
-      await terminal.until("ready");
-      terminal.resize();
-      terminal.type("\n");
-      await terminal.until("33 99");
-      return terminal.ended;
-    }, 0);
-  });
-
-  test("a hang-up reaches the program", async () => {
-    await same(
-      async (way) => {
-        const file = join(folder(), "signals");
-        const terminal = new Terminal(way("sh", "-c", `exec ${host.probe} await-signals 1 > ${file}`));
-        // Its first line stands in a file: the terminal shows nothing.
-        const watching = new Terminal(["sh", "-c", `until grep -q ready ${file} 2>/dev/null; do :; done`]);
-        await watching.ended;
-        terminal.hangUp();
-        const status = await terminal.ended;
-        return {
-          status,
-          signals: readFileSync(file, "utf8")
-            .match(/^\d+$/gm)
-            ?.filter((signal) => signal !== "18"),
-        };
-      },
-      { status: 0, signals: ["1"] },
-    );
-  });
-
-  describe("in a shell", () => {
-    const shell = ["bash", "--norc", "--noprofile", "--noediting", "-i"];
-    const words = (command: readonly string[]) => command.map((word) => `'${word}'`).join(" ");
-
-    async function shellWith(command: readonly string[], more = ""): Promise<Terminal> {
-      const terminal = new Terminal(shell);
-      await terminal.until("$ ");
-      terminal.type(`${words(command)} ${more}\n`);
-      return terminal;
-    }
-
-    test("Ctrl-Z stops the program and fg lets it go on", async () => {
-      await same(async (way) => {
-        const terminal = await shellWith(way("sh", "-c", reader));
-        await terminal.until("\nready");
-        for (let i = 0; i < 3; i++) {
-          // Its answer proves that it has the terminal.
-          await answered(terminal);
-          terminal.type(key.suspend);
-          await terminal.until("Stopped");
-          await terminal.until("$ ");
-          terminal.type("fg\n");
-        }
-        await answered(terminal);
-        terminal.type(key.end);
-        await terminal.until("$ ");
-        terminal.type("exit $?\n");
-        return terminal.ended;
-      }, 5);
-    });
-
-    test.for(["STOP", "TSTP", "TTIN"])("a program that sends itself %s stops, and goes on with bg", async (signal) => {
-      await same(async (way) => {
-        const terminal = await shellWith(
-          way("sh", "-c", `echo ready; kill -${signal} $$; echo w$((1 + 1))ken; exit 6`),
-        );
-        await terminal.until("\nready");
-        await terminal.until("Stopped");
-        // On one line: a shell that prompts forgets the jobs that have ended.
-        terminal.type("bg; wait %1; exit $?\n");
-        await terminal.until("w2ken");
-        return terminal.ended;
-      }, 6);
-    });
-
-    test("a program in the background that reads the terminal stops, and goes on with fg", async () => {
-      await same(async (way) => {
-        const terminal = await shellWith(way("sh", "-c", "read a; echo got $a; exit 7"), "&");
-        await terminal.until("[1]");
-        terminal.type("wait %1; fg\n");
-        await terminal.until("fg");
-        await terminal.until("\n");
-        await terminal.until("read a");
-        terminal.type("hello\n");
-        await terminal.until("\ngot hello");
-        terminal.type("exit $?\n");
-        return terminal.ended;
-      }, 7);
-    });
-
-    test("Ctrl-C ends the program, and the list of commands that it stands in", async () => {
-      await same(
-        async (way) => {
-          const terminal = await shellWith(way("sh", "-c", "echo ready; exec sleep 1000"), "; echo not reached");
-          await terminal.until("\nready");
-          terminal.type(key.interrupt);
-          await terminal.until("$ ");
-          terminal.type("echo status $?\n");
-          await terminal.until("\nstatus");
-          await terminal.until("$ ");
-          terminal.type("exit\n");
-          await terminal.ended;
-          return [/\nnot reached/.test(terminal.shown), /\nstatus (\d+)/.exec(terminal.shown)?.[1]];
-        },
-        [false, "130"],
-      );
-    });
-  });
-
-  test.for([
-    { what: "bash", shell: ["bash", "--norc", "--noprofile", "--noediting", "-i"] },
-    { what: "dash", shell: ["dash", "-i"] },
-  ])("job control works in an interactive $what", async ({ shell }) => {
-    await same(async (way) => {
-      const terminal = new Terminal(way(...shell));
-      await terminal.until("$ ");
-      terminal.type(`sh -c '${reader}'\n`);
-      await terminal.until("\nready");
-      await answered(terminal);
-      terminal.type(key.suspend);
-      await terminal.until("Stopped");
-      await terminal.until("$ ");
-      terminal.type("fg\n");
-      await answered(terminal);
-      terminal.type(key.interrupt);
-      await terminal.until("$ ");
-      terminal.type("exit 9\n");
-      return terminal.ended;
-    }, 9);
+  test("nohup(1) lets the program go on when the terminal is gone", async () => {
+    expect(await nohup(reaped)).toEqual(await nohup(direct));
   });
 });

@@ -63,10 +63,10 @@ describe.for(users)("an interactive shell as %s", (user) => {
     const { terminal } = await interactive();
     terminal.type("trap 'stty size' WINCH; echo ready\r");
     await terminal.until("\r\nready");
-    terminal.resize();
+    terminal.type(key.resize);
     terminal.type("\r");
     await terminal.until("33 99");
-    terminal.hangUp();
+    terminal.type(key.hangUp);
     await terminal.ended;
   });
 });

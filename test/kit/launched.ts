@@ -16,6 +16,7 @@ import { kill } from "./kept-sandbox.ts";
 import { arrange, family } from "./probe.ts";
 import { fence, folder, type Json } from "./sandbox.ts";
 import { testFolder } from "./test-folder.ts";
+import { confirmWay, type Way, wayOptions, ways } from "./ways.ts";
 
 /** Also of whoever is not root, who is one of them already. */
 export const users = ["root", "nobody"] as const;
@@ -24,8 +25,8 @@ export type User = (typeof users)[number];
 export interface LaunchOptions {
   /** Of fence run. */
   readonly options?: readonly string[];
-  /** "nothing": the program is started directly, the twin. */
-  readonly through?: "fence" | "nothing";
+  /** "nothing": the program is started directly, the twin; a way: fence has to go it; "fence": its default, whatever that is. */
+  readonly through?: "fence" | "nothing" | Way;
   /** Whose all of it is. */
   readonly user?: User;
   /** Added to HOME and PATH. */
@@ -85,7 +86,8 @@ export function launched(program: readonly string[], options: LaunchOptions = {}
 /** The command line, without what arranges it. The tests' own programs can be read in the sandbox. */
 export function launchCommand(program: readonly string[], { options = [], through }: LaunchOptions = {}) {
   if (through === "nothing") return program;
-  return [fence, "run", "--allow-read", testFolder(), ...options, "--", ...program];
+  const way = through === undefined || through === "fence" ? [] : wayOptions[through];
+  return [fence, "run", "--allow-read", testFolder(), ...way, ...options, "--", ...program];
 }
 
 const asUser = { root: [], nobody: ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"] };
@@ -94,6 +96,7 @@ export class Launched {
   readonly home: string;
   /** Settles when no process is left. */
   readonly gone: Promise<void>;
+  readonly #through: LaunchOptions["through"];
   readonly #family: ChildProcess;
   readonly #stdout: Lines;
   readonly #stderr: Lines;
@@ -105,6 +108,7 @@ export class Launched {
   constructor(program: readonly string[], options: LaunchOptions) {
     const { user = "root", env = {}, input = "", arranged = [], home = homeFolder(), cwd = home } = options;
     this.home = home;
+    this.#through = options.through;
     const status = options.through === "nothing" ? [] : ["--status-fd", "4"];
     const command = launchCommand(program, { ...options, options: [...status, ...(options.options ?? [])] });
     const steps = arranged.length === 0 ? [] : [arrange, ...arranged, "--"];
@@ -189,13 +193,16 @@ export class Launched {
     await this.gone;
     const [, word, number] = /^(exit|signal) (\d+)$/.exec(end) ?? [];
     if (word === undefined) throw new Error(`it ended with ${JSON.stringify(end)}`);
-    const [stdout, stderr, reports] = [this.#stdout, this.#stderr, this.#reports].map((lines) => lines.text);
+    const [stdout, stderr] = [this.#stdout.text, this.#stderr.text];
+    const reports = this.#reports.text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
+    const way = ways.find((each) => each === this.#through);
+    if (way !== undefined) confirmWay(reports, way);
     return {
       status: word === "exit" ? Number(number) : null,
       signal: word === "signal" ? signalOf(Number(number)) : null,
-      stdout: stdout ?? "",
-      stderr: stderr ?? "",
-      reports: (reports ?? "").split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)])),
+      stdout,
+      stderr,
+      reports,
     };
   }
 

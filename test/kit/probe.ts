@@ -19,6 +19,8 @@ export const probe = compiled("probe.c", ["-static"]);
 export const arrange = compiled("arrange.c", ["-static"]);
 /** Looks into other processes from outside of the sandbox. Static. */
 export const tracer = compiled("tracer.c", ["-static"]);
+/** Uses its terminal as editors and pagers do. Static. */
+export const editor = compiled("editor.c", ["-static"]);
 /** Runs a command under a terminal of its own. Static. */
 export const terminal = compiled("terminal.c", ["-static"]);
 /** Runs a command and lives as long as anything that it has started. Static. */

@@ -7,10 +7,27 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { onTestFinished } from "vitest";
+import { onTestFailed, onTestFinished } from "vitest";
 import { terminal } from "./probe.ts";
 
-export const key = { interrupt: "\x03", quit: "\x1c", suspend: "\x1a", end: "\x04" };
+export const key = {
+  interrupt: "\x03",
+  quit: "\x1c",
+  suspend: "\x1a",
+  end: "\x04",
+  /** The window has 33 rows and 99 columns now, instead of 24 and 80. */
+  resize: "\xff",
+  /** The terminal is gone. */
+  hangUp: "\xfe",
+};
+
+/** An interactive shell whose editor takes no part. */
+export const shell = ["bash", "--norc", "--noprofile", "--noediting", "-i"];
+
+/** The words for a shell. */
+export function quoted(command: readonly string[]): string {
+  return command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+}
 
 export class Terminal {
   /** The command's exit status, or 128 plus the signal that ended it. */
@@ -18,10 +35,12 @@ export class Terminal {
   readonly #child;
   #shown = "";
   #seen = 0;
+  #awaited = "";
   #wake = () => {};
 
-  constructor(command: readonly string[]) {
-    this.#child = spawn(terminal, command, {
+  /** Without echo it shows only what programs write: an echo is shown at any time before or after the answer. */
+  constructor(command: readonly string[], echo: "echo" | "no echo" = "echo") {
+    this.#child = spawn(terminal, echo === "echo" ? command : ["no-echo", ...command], {
       stdio: ["pipe", "pipe", "inherit"],
       env: { PATH: process.env["PATH"], PS1: "$ ", LC_ALL: "C" },
     });
@@ -34,26 +53,25 @@ export class Terminal {
       this.#wake();
       return status;
     });
+    onTestFailed(() => {
+      console.error(
+        `${command.join(" ")}\nwaited for ${JSON.stringify(this.#awaited)} in ${JSON.stringify(this.#shown)}`,
+      );
+    });
     onTestFinished(() => {
-      this.hangUp();
+      this.type(key.hangUp);
     });
   }
 
+  /** Characters of one byte, or a key. */
   type(text: string): void {
-    this.#child.stdin.write(text);
-  }
-
-  /** To 33 rows and 99 columns. */
-  resize(): void {
-    this.#child.stdin.write(Buffer.from([0xff]));
-  }
-
-  hangUp(): void {
-    this.#child.stdin.end();
+    if (text === key.hangUp) this.#child.stdin.end();
+    else this.#child.stdin.write(text, "latin1");
   }
 
   /** Waits until this is shown, behind what was waited for before. */
   async until(shown: string): Promise<void> {
+    this.#awaited = shown;
     for (;;) {
       const at = this.#shown.indexOf(shown, this.#seen);
       if (at >= 0) {

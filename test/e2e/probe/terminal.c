@@ -7,8 +7,9 @@
  * Source:   pty(7), ioctl_tty(2)
  *
  * Build:    cc -static -O2 -o terminal terminal.c
- * Use:      terminal COMMAND [ARGUMENT]...       a byte 0xff typed changes the size to 33 rows and 99 columns;
- *                                                exit status: the command's, or 128 plus its signal
+ * Use:      terminal [no-echo] COMMAND [ARGUMENT]...   a byte 0xff typed changes the size to 33 rows and 99 columns;
+ *                                                exit status: the command's, or 128 plus its signal. no-echo: what is typed
+ *                                                is not shown, which it is at any time before or after what answers it
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { EXIT_FAILED = 125, RESIZE = 0xff };
@@ -36,6 +38,17 @@ static void resize(int terminal, unsigned short rows, unsigned short columns)
 
 	if (ioctl(terminal, TIOCSWINSZ, &size) == -1)
 		die("TIOCSWINSZ");
+}
+
+static void do_not_echo(int terminal)
+{
+	struct termios modes;
+
+	if (tcgetattr(terminal, &modes) == -1)
+		die("tcgetattr");
+	modes.c_lflag &= ~(tcflag_t)ECHO;
+	if (tcsetattr(terminal, TCSANOW, &modes) == -1)
+		die("tcsetattr");
 }
 
 static _Noreturn void become(const char *path, char **command)
@@ -97,18 +110,21 @@ int main(int argc, char **argv)
 	char path[64];
 	struct pollfd polls[3] = { { .fd = 0, .events = POLLIN }, { .fd = master, .events = POLLIN }, { .events = POLLIN } };
 	pid_t command;
+	int is_silent = argc > 1 && strcmp(argv[1], "no-echo") == 0;
 
-	if (argc < 2 || master == -1 || unlockpt(master) == -1 || ptsname_r(master, path, sizeof(path)) != 0)
+	if (argc < 2 + is_silent || master == -1 || unlockpt(master) == -1 || ptsname_r(master, path, sizeof(path)) != 0)
 		die("/dev/ptmx");
 	slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC); /* so that there is always one */
 	if (slave == -1)
 		die(path);
 	resize(master, 24, 80);
+	if (is_silent)
+		do_not_echo(slave);
 	command = fork();
 	if (command == -1)
 		die("fork");
 	if (command == 0)
-		become(path, argv + 1);
+		become(path, argv + 1 + is_silent);
 	polls[2].fd = (int)syscall(SYS_pidfd_open, command, 0);
 	for (;;) {
 		if (poll(polls, 3, -1) == -1)
