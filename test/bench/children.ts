@@ -8,17 +8,21 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
 /** How long the command takes until it has ended. */
-export function milliseconds(command: string, args: readonly string[]): number {
+export function milliseconds(command: string, args: readonly string[], environment: Environment = {}): number {
   const started = performance.now();
-  outputOf(command, args);
+  outputOf(command, args, environment);
   return performance.now() - started;
 }
 
+/** Added to our own. */
+type Environment = Readonly<Record<string, string>>;
+
 /** What the command prints; it must end well. */
-export function outputOf(command: string, args: readonly string[]): string {
+export function outputOf(command: string, args: readonly string[], environment: Environment = {}): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     stdio: ["ignore", "pipe", "pipe"],
     encoding: "utf8",
+    env: { ...process.env, ...environment },
   });
   if (error !== undefined) throw new Error(`cannot run ${command}: ${error.message}`);
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}: ${stderr}`);

@@ -37,8 +37,10 @@ export function makePeers(into: string): Peers {
   };
 }
 
-function compile(source: string, output: string): string {
-  const { status, stderr } = spawnSync("cc", ["-O2", "-w", "-pthread", "-o", output, source], { encoding: "utf8" });
+export function compile(source: string, output: string, options: readonly string[] = []): string {
+  const { status, stderr } = spawnSync("cc", ["-O2", "-w", "-pthread", ...options, "-o", output, source], {
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`cannot compile ${source}:\n${stderr}`);
   return output;
 }
