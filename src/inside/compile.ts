@@ -15,7 +15,7 @@ import type { Architecture } from "../sys/architecture.ts";
 import { environmentChange, type PathFacts } from "./environment.ts";
 import { refuseEmptyName, searchPaths } from "./program.ts";
 import { programFilter } from "./program-filter.ts";
-import type { BootstrapRequest } from "./request.ts";
+import type { BootstrapRequest, SeccompMode } from "./request.ts";
 import { filterAdditions, withListeners } from "./ruleset.ts";
 import type { PreparedPlan } from "./step-failure.ts";
 
@@ -29,6 +29,7 @@ export interface Machine {
 
 export interface CompiledPlan extends PreparedPlan {
   readonly choice: RulesetChoice;
+  readonly seccomp: SeccompMode;
   /** The numbers of the steps that listen, in the order of the addresses. */
   readonly listenSteps: readonly number[];
 }
@@ -61,6 +62,7 @@ export function compileInside(
   return {
     plan,
     choice,
+    seccomp: request.seccomp,
     directory: request.process.find((step) => step.kind === "chdir")?.path ?? ".",
     programPath: first.value,
     listenSteps: plan.steps.flatMap(({ kind }, i) => (kind === "listen" ? i : [])),

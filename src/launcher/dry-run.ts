@@ -6,7 +6,9 @@
  * Source:   docs/run.md
  */
 import { formatAddress } from "../bridge/address.ts";
+import { decodeTcpAddress } from "../bridge/sockaddr.ts";
 import { mountArgs } from "../plan/bwrap-argv.ts";
+import type { ExecPlan, ExecStep } from "../plan/exec-plan.ts";
 import type { MountPlan, MountStep, PlannedMount } from "../plan/mounts.ts";
 import type { Json } from "../plan/schema.ts";
 import type { PlannedEnd } from "./bridge-ends.ts";
@@ -17,9 +19,14 @@ export interface DryRun {
   readonly decision: Decision;
   readonly mounts: MountPlan;
   readonly bridges: readonly PlannedEnd[];
+  /** What the stub does inside; null: the bootstrap will find out. */
+  readonly execPlan: ExecPlan | null;
   /** bubblewrap's command line but for the numbers of descriptors. */
   readonly command: readonly string[];
 }
+
+/** struct sock_filter */
+const instructionBytes = 8;
 
 /** Stands for a descriptor that a run would pass on. */
 export const someDescriptor = -1;
@@ -41,7 +48,7 @@ export function bwrapArguments({ isolation }: Decision, { mounts }: MountPlan): 
 }
 
 export function dryRunJson(run: DryRun): Json {
-  const { decision, mounts, bridges, command } = run;
+  const { decision, mounts, bridges, execPlan, command } = run;
   return {
     version: 1,
     program: decision.argv,
@@ -54,7 +61,28 @@ export function dryRunJson(run: DryRun): Json {
     bridges: bridges.map(describeBridge),
     notes: notesOf(run).map(({ where, says }) => ({ where, says })),
     bwrap: command,
+    execPlan: execPlan === null ? null : execPlan.steps.filter(({ kind }) => kind !== "signals").map(describeStep),
   };
+}
+
+/** Without values of variables. What was inherited, signals and streams, only a run knows. */
+function describeStep(step: ExecStep): Json {
+  switch (step.kind) {
+    case "set-env":
+      return { kind: step.kind, name: step.name };
+    case "listen":
+      return { kind: step.kind, address: formatAddress(decodeTcpAddress(Buffer.from(step.address))) };
+    case "seccomp":
+      return { kind: step.kind, instructions: step.filter.length / instructionBytes };
+    case "rlimit":
+      return { kind: step.kind, resource: step.resource, soft: String(step.soft), hard: String(step.hard) };
+    case "signals":
+      return { kind: step.kind };
+    case "search":
+      return { kind: step.kind, paths: [...step.paths] };
+    default:
+      return { ...step };
+  }
 }
 
 export function dryRunText(run: DryRun): string {

@@ -9,26 +9,33 @@
 import { asFenceError, FenceError } from "../base/errors.ts";
 import { hostPath } from "../base/paths.ts";
 import type { NetworkPart } from "../network/network-part.ts";
+import type { ExecPlan } from "../plan/exec-plan.ts";
 import type { MountPlan } from "../plan/mounts.ts";
 import type { Json } from "../plan/schema.ts";
+import type { Addon } from "../sys/addon.ts";
 import { type SandboxEnd, signalName } from "../sys/front.ts";
+import type { PlannedEnd } from "./bridge-ends.ts";
 import { explainBwrapFailure } from "./bwrap-failure.ts";
 import { type Decision, decide, decideMounts } from "./decision.ts";
 import { bwrapArguments, dryRunJson, dryRunText, wordsInside } from "./dry-run.ts";
 import type { Inside, InsideTold, InsideWay } from "./inside.ts";
 import { runLandlocked, showLandlocked } from "./landlock-backend.ts";
+import { compiledPlan } from "./launched.ts";
+import { listeningEnds } from "./launched-ends.ts";
 import { MountPoints } from "./left-behind.ts";
 import { LaunchLog } from "./log.ts";
-import { openNetwork, plannedNetwork, type SandboxNetwork } from "./network.ts";
+import { noBridges, openNetwork, plannedNetwork, type SandboxNetwork } from "./network.ts";
 import { notices, withoutEffect } from "./notices.ts";
 import { madeSince } from "./prepare.ts";
 import { shellPath } from "./program.ts";
 import { LaunchReport } from "./report.ts";
 import type { LaunchRequest } from "./request.ts";
 import { sweepRuntimeDirectories } from "./runtime-directory.ts";
-import { bubblewrap, environmentInside, type LaunchContext, startSandbox } from "./start.ts";
+import { bubblewrap, environmentInside, type LaunchContext, planOfInside, startSandbox } from "./start.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 
+/** Any descriptor: no step is made of it. */
+const someControl = 3;
 /** Of a path that could not be protected since it did not exist. */
 const whyItMatters = "other programs of yours obey this file; look at it before you go on, or remove it";
 
@@ -58,9 +65,22 @@ export async function showLaunch(context: ShowContext, request: LaunchRequest, f
     decision: { ...decision, environment },
     mounts,
     bridges,
+    execPlan: way === "launched" ? shownPlan(addon, { decision, request, mounts }, bridges) : null,
     command: argv,
   };
   say(form === "json" ? `${JSON.stringify(dryRunJson(run), null, 2)}\n` : dryRunText(run));
+}
+
+/** What the stub would do; what it would inherit is not known yet. */
+function shownPlan(addon: Addon, parts: Parameters<typeof planOfInside>[1], bridges: readonly PlannedEnd[]): ExecPlan {
+  const inherited = { control: someControl, standardError: null, closedStreams: [] };
+  const plan = planOfInside(addon, parts, {
+    network: noBridges,
+    inherited,
+    blockedSignals: [],
+    ignoredSignals: [],
+  });
+  return compiledPlan(addon, plan, listeningEnds(bridges)).plan;
 }
 
 /** Settles when all is over; the front then ends as the program did. Throws what the user is to be told. */

@@ -27,9 +27,31 @@ import { lookUp } from "./host-lookup.ts";
 import type { NetworkContext, NetworkStatistics } from "./network.ts";
 import { willHaveIpv6 } from "./sandbox-ipv6.ts";
 
+/** What the sandbox is to know of its ends. */
+export interface ListeningEnds {
+  /** In the sandbox. */
+  readonly listeners: readonly TcpAddress[];
+  readonly hasHttpProxy: boolean;
+  readonly hasSocksProxy: boolean;
+}
+
+export function listeningEnds(planned: readonly PlannedEnd[]): ListeningEnds {
+  const outbound = planned.filter(leadsOut);
+  return {
+    listeners: outbound.map(({ listen }) => tcpAddress(listen)),
+    hasHttpProxy: outbound.some(({ kind }) => kind === "http-proxy"),
+    hasSocksProxy: outbound.some(({ kind }) => kind === "socks-proxy"),
+  };
+}
+
+function leadsOut({ kind }: PlannedEnd): boolean {
+  return kind !== "published-port";
+}
+
 export class LaunchedEnds {
   readonly way = "launched";
   readonly sockets: readonly [] = [];
+  readonly inside: ListeningEnds;
   readonly #addon: Addon;
   readonly #outbound: readonly PlannedEnd[];
   readonly #open: OpenEnds | null;
@@ -44,21 +66,9 @@ export class LaunchedEnds {
 
   private constructor(addon: Addon, planned: readonly PlannedEnd[], open: OpenEnds | null) {
     this.#addon = addon;
-    this.#outbound = planned.filter(({ kind }) => kind !== "published-port");
+    this.#outbound = planned.filter(leadsOut);
+    this.inside = listeningEnds(planned);
     this.#open = open;
-  }
-
-  /** In the sandbox. */
-  get listeners(): readonly TcpAddress[] {
-    return this.#outbound.map(({ listen }) => tcpAddress(listen));
-  }
-
-  get hasHttpProxy(): boolean {
-    return this.#outbound.some(({ kind }) => kind === "http-proxy");
-  }
-
-  get hasSocksProxy(): boolean {
-    return this.#outbound.some(({ kind }) => kind === "socks-proxy");
   }
 
   /** The sandbox's end of where its sockets are asked for; null: they are not. */

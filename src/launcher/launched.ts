@@ -10,7 +10,6 @@ import type { FenceError } from "../base/errors.ts";
 import { FenceError as Failure } from "../base/errors.ts";
 import { type CompiledPlan, compileInside } from "../inside/compile.ts";
 import { parseJsonPlan } from "../inside/json-plan.ts";
-import type { BootstrapRequest } from "../inside/request.ts";
 import { describeIsolation } from "../inside/status.ts";
 import { explainFailure } from "../inside/step-failure.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
@@ -23,7 +22,7 @@ import { noDescriptor } from "../sys/protocol.ts";
 import { rootedFiles } from "../sys/rooted-files.ts";
 import type { Inside, InsideTold } from "./inside.ts";
 import { insideStep } from "./inside-events.ts";
-import type { LaunchedEnds } from "./launched-ends.ts";
+import type { LaunchedEnds, ListeningEnds } from "./launched-ends.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 export interface LaunchedParts {
@@ -50,9 +49,7 @@ export class LaunchedInside implements Inside {
   constructor({ addon, sandbox, plan, network, told }: LaunchedParts) {
     this.#addon = addon;
     this.#network = network;
-    const request = requestOf(plan, network);
-    const landlockAbi = addon.landlockAbi();
-    this.#compiled = compileInside(request, network.listeners, { landlockAbi, architecture: architecture() });
+    this.#compiled = compiledPlan(addon, plan, network.inside);
     const { choice, listenSteps } = this.#compiled;
     this.#first = new LaunchedProcess(addon, {
       listener: (step, descriptor) => network.take(listenSteps.indexOf(step), descriptor),
@@ -62,7 +59,7 @@ export class LaunchedInside implements Inside {
           choice,
           skippedPaths: [],
           errata: addon.landlockErrata(),
-          seccomp: request.seccomp,
+          seccomp: this.#compiled.seccomp,
           bridges: network.ruleset,
         });
         told.ready(isolation as unknown as Json);
@@ -124,10 +121,14 @@ const unseenFiles: ProgramFiles = {
   realPath: () => null,
 };
 
-/** The request that the bootstrap would make of the plan, but for its network. */
-function requestOf(plan: Json, { hasHttpProxy, hasSocksProxy }: LaunchedEnds): BootstrapRequest {
-  const request = parseJsonPlan(JSON.stringify(plan), { kind: "plan", argv: [] });
-  return { ...request, hasHttpProxy, hasSocksProxy };
+/** What the stub does of a plan that the bootstrap would read, but for its network. Throws FENCE_LANDLOCK_ABI. */
+export function compiledPlan(
+  addon: Addon,
+  plan: Json,
+  { listeners, hasHttpProxy, hasSocksProxy }: ListeningEnds,
+): CompiledPlan {
+  const request = { ...parseJsonPlan(JSON.stringify(plan), { kind: "plan", argv: [] }), hasHttpProxy, hasSocksProxy };
+  return compileInside(request, listeners, { landlockAbi: addon.landlockAbi(), architecture: architecture() });
 }
 
 /** It did not fail here. */

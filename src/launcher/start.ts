@@ -9,6 +9,7 @@
 import { bug } from "../base/errors.ts";
 import { mountArgs } from "../plan/bwrap-argv.ts";
 import type { MountPlan } from "../plan/mounts.ts";
+import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
 import type { Front } from "../sys/front.ts";
 import { hostView } from "../sys/host-view.ts";
@@ -18,7 +19,7 @@ import type { WaitingProcess } from "../sys/stub.ts";
 import type { Decision } from "./decision.ts";
 import type { Inside, InsideTold } from "./inside.ts";
 import { insideEnvironment } from "./inside-environment.ts";
-import { insidePlan } from "./inside-plan.ts";
+import { type InsideRequest, insidePlan } from "./inside-plan.ts";
 import { LaunchedInside } from "./launched.ts";
 import type { LaunchLog } from "./log.ts";
 import { MountCheck } from "./mount-check.ts";
@@ -64,7 +65,7 @@ export interface StartedSandbox {
 export async function startSandbox(context: LaunchContext, parts: LaunchParts): Promise<StartedSandbox> {
   const { addon, waiting, messages } = context;
   const { request, decision, network, mounts, told, resources, log } = parts;
-  const { policy, isolation } = decision;
+  const { isolation } = decision;
   const sandbox = resources.adopt(new Sandbox(addon, waiting, messages), (open) => open.close());
   const check = new MountCheck(addon, sandbox);
   const args = [
@@ -72,23 +73,15 @@ export async function startSandbox(context: LaunchContext, parts: LaunchParts): 
     ...mountArguments({ addon, sandbox, check, mounts, procArgs: isolation.procArgs }),
   ];
   const argsFd = sandbox.giveBytes(nulTerminated(args), "bubblewrap's arguments");
-  const plan = insidePlan({
-    argv: decision.argv,
-    environment: environmentInside(decision, request, mounts),
-    removed: request.environment.unset,
-    directory: decision.directory,
-    grants: mounts.grants,
-    unixSockets: mounts.allowedSockets,
-    connectTcp: null,
-    network: network.way === "standalone" ? network.plan(mounts, sandbox) : noBridges,
-    hostNetwork: null,
-    landlock: isolation.landlock,
-    landlockAbi: Math.max(0, addon.landlockAbi()),
-    seccomp: isolation.seccomp === "off" ? "off" : policy.isolation.seccomp,
-    verify: request.verify,
-    inherited: sandbox.inherited,
-    ...sandbox.signals(),
-  });
+  const plan = planOfInside(
+    addon,
+    { decision, request, mounts },
+    {
+      network: network.way === "standalone" ? network.plan(mounts, sandbox) : noBridges,
+      inherited: sandbox.inherited,
+      ...sandbox.signals(),
+    },
+  );
   for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
   log.debug(`bwrap ${args.join(" ")}`);
   const inside: Inside = resources.adopt(
@@ -103,6 +96,30 @@ export async function startSandbox(context: LaunchContext, parts: LaunchParts): 
   inside.sent();
   await check.pass(mounts.mounts);
   return { sandbox, inside };
+}
+
+/** What is to be done inside, as the bootstrap reads it. */
+export function planOfInside(
+  addon: Addon,
+  { decision, request, mounts }: Pick<LaunchParts, "decision" | "request" | "mounts">,
+  start: Pick<InsideRequest, "network" | "inherited" | "blockedSignals" | "ignoredSignals">,
+): Json {
+  const { policy, isolation } = decision;
+  return insidePlan({
+    argv: decision.argv,
+    environment: environmentInside(decision, request, mounts),
+    removed: request.environment.unset,
+    directory: decision.directory,
+    grants: mounts.grants,
+    unixSockets: mounts.allowedSockets,
+    connectTcp: null,
+    hostNetwork: null,
+    landlock: isolation.landlock,
+    landlockAbi: Math.max(0, addon.landlockAbi()),
+    seccomp: isolation.seccomp === "off" ? "off" : policy.isolation.seccomp,
+    verify: request.verify,
+    ...start,
+  });
 }
 
 /** The program's variables, but for those that the bootstrap adds. */
