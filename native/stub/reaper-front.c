@@ -60,6 +60,12 @@ void front_pass_on(struct reaper *reaper, int signal, int was_for_group)
 	}
 	if (was_for_group)
 		return;
+	/*
+	 * The terminal stops whoever reads it from the background, with the whole group: bubblewrap too, which could not even end
+	 * then. Whoever continues this process alone means it as well. In its place there may be the reaper, which never stops.
+	 */
+	if (signal == SIGCONT && !reaper->ends_alone)
+		reaper_signal_program(reaper, SIGCONT);
 	/* Whoever continues a stopped job means all of it, so the program may be running, or have stopped once more. */
 	if (signal == SIGCONT && reaper->stopped_after != 0) {
 		reaper_tell(reaper, MESSAGE_GO_ON, (int)reaper->stopped_after);

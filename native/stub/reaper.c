@@ -30,7 +30,6 @@ static void become_reaper(const struct start *start, struct reaper *reaper)
 	result = restrict_capabilities(1U << CAP_KILL);
 	if (result < 0)
 		die_call(STEP, "cannot give privileges up", "capset", result);
-	orphans_adopt(reaper);
 	(void)sys_chdir("/"); /* the caller's directory is not to be kept busy; without a reason to fail */
 	/* Signals that are ignored never reach the descriptor; those that cannot be changed are no loss. */
 	for (int signal = 1; signal <= LAST_SIGNAL; signal++) {
@@ -72,8 +71,6 @@ _Noreturn static void serve(const struct start *start, struct reaper *reaper)
 	int status;
 
 	become_reaper(start, reaper);
-	if (reaper->ends.place == REAPER_INSIDE)
-		reaper_tell(reaper, MESSAGE_STARTED, reaper->adopts);
 	status = reaper_await_program(reaper);
 	if (reaper->ends.place == REAPER_FRONT)
 		front_end(reaper, status);
@@ -96,8 +93,11 @@ static void give_back(const struct inherited *inherited)
 		die_call(STEP, "cannot restore the program's signals", "rt_sigprocmask", result);
 }
 
-/* The child is as this process was, but that it ends with it. */
-static long go_on_as_program(const struct inherited *inherited, long parent)
+/*
+ * The child is as this process was, but that it ends with it. It tells the front itself, before it is the program: a key that is
+ * pressed when the program can be seen must not find a front that believes there is none.
+ */
+static long go_on_as_program(const struct reaper *reaper, const struct inherited *inherited, long parent)
 {
 	long result = sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
 
@@ -105,6 +105,8 @@ static long go_on_as_program(const struct inherited *inherited, long parent)
 		die_call(STEP, "cannot bind the program to its reaper", "prctl", result);
 	if (sys_getppid() != parent)
 		sys_exit(EXIT_FENCE_FAILED);
+	if (reaper->ends.place == REAPER_INSIDE)
+		reaper_tell(reaper, MESSAGE_STARTED, reaper->adopts);
 	give_back(inherited);
 	return 0;
 }
@@ -129,9 +131,10 @@ long reaper_fork(const struct start *start, const struct reaper_ends *ends)
 	result = sys_action(SIGCHLD, &by_default, &inherited.on_child);
 	if (result < 0)
 		die_call(STEP, "cannot take signals over", "rt_sigaction", result);
+	orphans_adopt(&reaper);
 	reaper.program = sys_fork(&reaper.program_pidfd);
 	if (reaper.program == 0)
-		return go_on_as_program(&inherited, self);
+		return go_on_as_program(&reaper, &inherited, self);
 	if (reaper.program > 0)
 		serve(start, &reaper);
 	give_back(&inherited);

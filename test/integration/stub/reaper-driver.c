@@ -35,6 +35,7 @@ static struct {
 	int program;
 	int life;
 	int control;
+	int factory;
 	int heard; /* a byte for each signal that the program gets */
 } with;
 
@@ -64,7 +65,7 @@ _Noreturn static void be_program(int heard)
 
 static void start_reaper(enum reaper_place place, int ignored)
 {
-	int life[2], control[2], pipe_ends[2];
+	int life[2], control[2], factory[2], pipe_ends[2];
 	const struct sys_action ignore = { .handler = SYS_IGNORED };
 	static struct start none;
 	long map = sys_mmap(0, 4096, PROT_READ | PROT_WRITE, 0x01 /* MAP_SHARED */ | MAP_ANONYMOUS, -1, 0);
@@ -73,6 +74,7 @@ static void start_reaper(enum reaper_place place, int ignored)
 	driver_clock = (long *)map;
 	*driver_clock = 1000;
 	expect(channel_pair(life) == 0 && channel_pair(control) == 0, "socketpair");
+	expect(channel_pair(factory) == 0, "socketpair");
 	expect(SYSCALL(__NR_pipe2, pipe_ends, O_CLOEXEC) == 0, "pipe2");
 	with.reaper = SYSCALL(__NR_clone, SIGCHLD, 0, 0, 0, 0);
 	expect(with.reaper >= 0, "clone");
@@ -81,12 +83,13 @@ static void start_reaper(enum reaper_place place, int ignored)
 			.place = place,
 			.life = life[0],
 			.control = control[0],
-			.factory = NO_DESCRIPTOR,
+			.factory = place == REAPER_INSIDE ? factory[0] : NO_DESCRIPTOR,
 		};
 
 		(void)sys_prctl(PR_SET_PDEATHSIG, SIGKILL); /* a broken promise leaves nobody behind */
 		(void)sys_close(life[1]);
 		(void)sys_close(control[1]);
+		(void)sys_close(factory[1]);
 		(void)sys_close(pipe_ends[0]);
 		/* A group whose parent is of another, in the same session: it can be stopped, setpgid(2). */
 		(void)SYSCALL(__NR_setpgid, 0, 0);
@@ -99,9 +102,11 @@ static void start_reaper(enum reaper_place place, int ignored)
 	}
 	(void)sys_close(life[0]);
 	(void)sys_close(control[0]);
+	(void)sys_close(factory[0]);
 	(void)sys_close(pipe_ends[1]);
 	with.life = life[1];
 	with.control = control[1];
+	with.factory = factory[1];
 	with.heard = pipe_ends[0];
 	expect(sys_read(with.heard, &with.program, sizeof(with.program)) == sizeof(with.program), "it starts");
 }
@@ -192,7 +197,11 @@ static void print_end(void)
 
 static void start_inside(void)
 {
+	struct sys_poll told = { .events = POLLIN };
+
 	start_reaper(REAPER_INSIDE, 0);
+	told.fd = with.control;
+	expect(sys_poll(&told, 1, 0) == 1, "whoever sees the program finds that it was told");
 	expect(next(with.control).kind == MESSAGE_STARTED, "it says so");
 }
 
@@ -227,6 +236,38 @@ static void inside_alone(void)
 {
 	start_inside();
 	(void)sys_close(with.control);
+	expect_next(with.life, MESSAGE_DRAIN, 0);
+	(void)sys_close(with.life);
+}
+
+/* Sockets are made meanwhile, for the asking alone. */
+static void inside_factory(void)
+{
+	struct message odd = { .kind = MESSAGE_SIGNAL, .value = AF_INET };
+	struct message asked = { .kind = MESSAGE_SOCKET, .value = AF_INET6, .step = 7, .index = 8 };
+	struct delivery delivery;
+
+	start_inside();
+	expect(channel_send_both(with.factory, &odd, with.factory, with.control) == 0, "sendmsg");
+	for (int i = 0; i < 2; i++) {
+		expect(channel_send(with.factory, &asked, NO_DESCRIPTOR) == 0, "sendmsg");
+		expect(channel_receive(with.factory, &delivery, NULL, 0) == 0, "recvmsg");
+		expect(delivery.message.kind == MESSAGE_SOCKET && delivery.message.error == 0, "it is made");
+		expect(delivery.message.step == 7 && delivery.message.index == 8, "as it was asked for");
+		expect(delivery.descriptors[0] != NO_DESCRIPTOR, "it comes");
+		channel_drop(&delivery);
+	}
+	asked.value = AF_UNIX;
+	expect(channel_send(with.factory, &asked, NO_DESCRIPTOR) == 0, "sendmsg");
+	expect(channel_receive(with.factory, &delivery, NULL, 0) == 0, "recvmsg");
+	expect(delivery.message.error == EAFNOSUPPORT && delivery.message.value == 0, "no other family");
+	hold();
+	while (channel_offer(with.factory, &asked, NO_DESCRIPTOR) == 0) /* more than are read */
+		continue;
+	(void)sys_close(with.factory);
+	go_on();
+	end_program(7);
+	expect_next(with.control, MESSAGE_ENDED, 7 << 8);
 	expect_next(with.life, MESSAGE_DRAIN, 0);
 	(void)sys_close(with.life);
 }
@@ -392,6 +433,7 @@ static void front_mirrors_stop(void)
 	expect(STOPPED(status) && EXIT_OF(status) == SIGTTIN, "it stops as the program did");
 	go_on();
 	expect_next(with.control, MESSAGE_GO_ON, 3);
+	expect_heard(SIGCONT); /* bubblewrap, which the terminal may have stopped */
 	go_on(); /* to one that runs: it is the program's to hear */
 	expect_next(with.control, MESSAGE_SIGNAL, SIGCONT);
 	(void)sys_close(with.life);
@@ -438,6 +480,7 @@ int main(int argc, char **argv)
 	} cases[] = {
 		{ "inside-once", inside_once },
 		{ "inside-alone", inside_alone },
+		{ "inside-factory", inside_factory },
 		{ "inside-odd-messages", inside_odd_messages },
 		{ "front-started-and-term", front_started_and_term },
 		{ "front-term-before", front_term_before },

@@ -82,6 +82,11 @@ describe("the reaper", () => {
   test.for([
     { name: "inside-once", end: "exit 3", what: "gives the program once what its group and the front got" },
     { name: "inside-alone", end: "signal 9", what: "ends a program whose front has gone" },
+    {
+      name: "inside-factory",
+      end: "exit 7",
+      what: "makes sockets for the asking, and goes on when nobody asks any more",
+    },
     { name: "inside-odd-messages", end: "exit 4", what: "does nothing for a message that no front sends" },
     {
       name: "front-started-and-term",
