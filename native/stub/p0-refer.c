@@ -1,0 +1,112 @@
+/* What P0 answers: descriptors, and who becomes the program. See p0.h. */
+#include "p0.h"
+
+#include "descriptor.h"
+#include "front.h"
+#include "reaper.h"
+#include "sys.h"
+
+static void answer_with(const struct own *own, struct message *taken, int descriptor)
+{
+	long result = channel_send(own->setup, taken, descriptor);
+
+	if (result < 0 && descriptor != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
+		taken->error = (uint32_t)-result;
+		taken->value = TAKEN_SENDMSG;
+		result = channel_send(own->setup, taken, NO_DESCRIPTOR);
+	}
+	p0_end_unless_heard(own, result);
+}
+
+/* Answers with the descriptor, or with the error that came instead of it. */
+static void answer(const struct own *own, int descriptor, long error, enum taken_call call)
+{
+	struct message taken = { .kind = MESSAGE_TAKEN, .error = (uint32_t)-error, .value = call };
+
+	answer_with(own, &taken, descriptor);
+}
+
+void p0_give_up(const struct own *own, uint32_t descriptor)
+{
+	int given = (int)descriptor;
+
+	if (given < 0 || given == own->setup || given == own->life || sys_fcntl(given, F_GETFD, 0) < 0) {
+		answer(own, NO_DESCRIPTOR, -EBADF, TAKEN_FCNTL);
+		return;
+	}
+	answer(own, given, 0, TAKEN_FCNTL);
+	(void)sys_close(given); /* the set-up has its own copy */
+}
+
+void p0_take_given(const struct own *own, int given)
+{
+	long result = given == NO_DESCRIPTOR ? -EBADF : sys_fcntl(given, F_SETFD, 0);
+	struct message taken = {
+		.kind = MESSAGE_TAKEN,
+		.error = result < 0 ? (uint32_t)-result : 0,
+		.value = TAKEN_FCNTL,
+		.index = (uint32_t)given,
+	};
+
+	answer_with(own, &taken, NO_DESCRIPTOR);
+}
+
+static int is_open_descriptor(const struct own *own, int descriptor)
+{
+	return descriptor > STDERR && descriptor != own->setup && descriptor != own->life &&
+	       sys_fcntl(descriptor, F_GETFD, 0) >= 0;
+}
+
+/*
+ * Goes on in a child, which becomes the program; this process stays behind as its reaper. @control leads to the front,
+ * @factory to who asks for sockets. Returns 0 or -errno.
+ */
+static long leave_reaper(struct own *own, enum reaper_place place, int *control, int factory)
+{
+	const struct reaper_ends inside = {
+		.place = place,
+		.life = own->life,
+		.control = *control,
+		.factory = factory,
+	};
+	long result;
+
+	if (place == REAPER_FRONT)
+		result = front_fork(own, control);
+	else if (place == REAPER_INSIDE && !(is_open_descriptor(own, *control) &&
+					     (factory == NO_DESCRIPTOR || is_open_descriptor(own, factory))))
+		result = -EBADF;
+	else
+		result = reaper_fork(own->start, &inside);
+	if (result < 0)
+		return result;
+	if (own->life != NO_DESCRIPTOR)
+		(void)sys_close(own->life); /* the reaper's alone */
+	own->life = NO_DESCRIPTOR;
+	if (place == REAPER_INSIDE)
+		(void)sys_close(*control); /* likewise */
+	if (factory != NO_DESCRIPTOR)
+		(void)sys_close(factory);
+	return result;
+}
+
+void p0_refer(struct own *own, const struct message *message)
+{
+	enum reaper_place place = message->value;
+	int control = (int)message->index;
+	int factory = place == REAPER_INSIDE && message->step != 0 ? (int)message->step : NO_DESCRIPTOR;
+	long result = place == REAPER_NONE ? 0 : leave_reaper(own, place, &control, factory);
+	struct message taken = { .kind = MESSAGE_TAKEN, .value = TAKEN_CLONE };
+
+	if (result >= 0) {
+		taken.value = TAKEN_PIDFD_OPEN;
+		taken.index = (uint32_t)control;
+		taken.step = (uint32_t)result;
+		result = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
+	}
+	taken.error = result < 0 ? (uint32_t)-result : 0;
+	own->is_refused = own->face == SET_UP_LAUNCHED && result < 0;
+	answer_with(own, &taken, result < 0 ? NO_DESCRIPTOR : (int)result);
+	if (result >= 0)
+		(void)sys_close((int)result); /* the set-up has its own copy */
+}
