@@ -86,9 +86,9 @@ export class PollSet {
     this.#lateTimer ??= setTimeout(() => this.#retry(), retryAfterMs).unref();
   }
 
-  /** Looks at once, for who cannot wait for the event loop to. */
+  /** Looks at once, for who cannot wait for the event loop to; not from within an event. */
   poll(): void {
-    this.#run();
+    if (!this.#isRunning) this.#run();
   }
 
   close(): void {

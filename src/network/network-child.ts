@@ -15,8 +15,7 @@ import { architecture } from "../sys/architecture.ts";
 import { describeFailure } from "../sys/errno.ts";
 import { type Contents, type MessageKind, messagePair, noDescriptor, type Packet, protocol } from "../sys/protocol.ts";
 import { Channel, type ChannelOwner, closeDescriptors } from "./channel.ts";
-import { parseCounts } from "./network-end.ts";
-import { type Delivered, outcomes } from "./network-messages.ts";
+import { type Delivered, outcomes, parseCounts } from "./delivered.ts";
 
 export interface ChildEnd {
   readonly exit: number | null;
@@ -110,13 +109,18 @@ export class NetworkChild implements ChannelOwner {
     const counts = kind === delivered ? parseCounts(payload) : null;
     if (kind === debug) this.#owner.onDebug(printable(payload.subarray(0, longestDebug)));
     else if (counts !== null && outcome !== undefined) this.#owner.onDelivered(index, { outcome, counts });
-    else this.onEnd();
+    else this.#refuse();
   }
 
   /** What no longer talks, or talks nonsense, is no use: its end is what the owner is told. */
   onEnd(): void {
     this.#channel?.close();
     this.#process?.kill("SIGKILL");
+  }
+
+  #refuse(): void {
+    this.#said += "it sent what it must not send\n";
+    this.onEnd();
   }
 
   #spawn(executable: string, channel: number): void {

@@ -7,7 +7,6 @@
  */
 import { bug, unreachable } from "../base/errors.ts";
 import { type Address, formatAddress, parseAddress } from "../bridge/address.ts";
-import type { BridgeStatistics } from "../bridge/bridge.ts";
 
 export type NetworkEnd =
   | {
@@ -27,9 +26,6 @@ export type NetworkEnd =
       readonly listen: Address;
       readonly port: number;
     };
-
-/** What became of an end's clients. */
-export type TransferCounts = Omit<BridgeStatistics, "listen" | "connect">;
 
 /** What messages and statistics call the place that clients are connected to. */
 export function targetOf(end: NetworkEnd): string {
@@ -60,34 +56,6 @@ export function parseEnd(payload: Buffer, listener: number): NetworkEnd {
   const [first, ...others] = targets.map((target) => parseAddress(String(target), "an end's target"));
   if (first === undefined) throw bug("an end without a target");
   return { kind: "outbound", listener, listen, targets: [first, ...others] };
-}
-
-const countNames = ["accepted", "refused", "open", "bytesToTarget", "bytesToClient"] as const;
-
-export function countsPayload(counts: readonly TransferCounts[]): Buffer {
-  return Buffer.from(JSON.stringify(counts.map((each) => countNames.map((name) => each[name]))));
-}
-
-/** null: that are no counts. */
-export function parseCounts(payload: Buffer): readonly TransferCounts[] | null {
-  const rows = parsed(payload);
-  if (!Array.isArray(rows) || !rows.every(isRow)) return null;
-  return rows.map(([accepted = 0, refused = 0, open = 0, bytesToTarget = 0, bytesToClient = 0]) => {
-    return { accepted, refused, open, bytesToTarget, bytesToClient };
-  });
-}
-
-function isRow(row: unknown): row is readonly number[] {
-  const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
-  return Array.isArray(row) && row.length === countNames.length && row.every(isCount);
-}
-
-function parsed(payload: Buffer): unknown {
-  try {
-    return JSON.parse(payload.toString());
-  } catch {
-    return null; // as anything else that is no table
-  }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -6,7 +6,6 @@
  *           is reported and replaced, at most a few times, and then clients are refused.
  * Source:   docs/network-part.md
  */
-import { bug } from "../base/errors.ts";
 import type { Address } from "../bridge/address.ts";
 import { defaultBridgesOptions } from "../bridge/bridges.ts";
 import { EPOLLIN } from "../bridge/epoll.ts";
@@ -14,10 +13,10 @@ import { PollSet, type Watched } from "../bridge/poll-set.ts";
 import { makeBridgeRuleset } from "../inside/bridge-ruleset.ts";
 import type { RulesetChoice } from "../landlock/ruleset.ts";
 import type { Addon } from "../sys/addon.ts";
-import { describeFailure } from "../sys/errno.ts";
+import { systemError } from "../sys/errno.ts";
 import { noDescriptor } from "../sys/protocol.ts";
+import type { Delivered } from "./delivered.ts";
 import { type ChildOwner, NetworkChild } from "./network-child.ts";
-import type { Delivered } from "./network-messages.ts";
 import { type EndsOwner, SandboxEnds } from "./sandbox-ends.ts";
 
 export interface NetworkPartOptions {
@@ -85,6 +84,10 @@ export class NetworkPart implements Watched, EndsOwner, ChildOwner {
   /** The process; null: there is none. */
   get child(): NetworkChild | null {
     return this.#child;
+  }
+
+  get isPaused(): boolean {
+    return this.#state === "paused";
   }
 
   /**
@@ -187,7 +190,7 @@ export class NetworkPart implements Watched, EndsOwner, ChildOwner {
 
   #watch(listener: number): void {
     const id = this.#pollSet.add(listener, EPOLLIN, this);
-    if (id < 0) throw bug(describeFailure("epoll_ctl", id));
+    if (id < 0) throw systemError("FENCE_BRIDGE", "cannot watch a listener", "epoll_ctl", id, {});
     this.#watched.set(listener, id);
   }
 }

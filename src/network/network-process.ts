@@ -15,8 +15,8 @@ import { inheritListener } from "../bridge/listener.ts";
 import type { Addon } from "../sys/addon.ts";
 import { noDescriptor, type Packet, protocol } from "../sys/protocol.ts";
 import { Channel, type ChannelOwner, closeDescriptors } from "./channel.ts";
-import { countsPayload, type NetworkEnd, parseEnd, targetOf } from "./network-end.ts";
-import { outcomes } from "./network-messages.ts";
+import { countsPayload, outcomes } from "./delivered.ts";
+import { type NetworkEnd, parseEnd, targetOf } from "./network-end.ts";
 import { SocketPool } from "./socket-pool.ts";
 
 /** Settles when the launcher is gone. */

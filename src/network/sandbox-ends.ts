@@ -10,9 +10,9 @@ import type { BridgeStatistics } from "../bridge/bridge.ts";
 import { defaultDrainOptions } from "../bridge/bridges.ts";
 import type { Addon } from "../sys/addon.ts";
 import { noDescriptor } from "../sys/protocol.ts";
+import type { Delivered, TransferCounts } from "./delivered.ts";
 import type { NetworkChild } from "./network-child.ts";
-import { endPayload, type NetworkEnd, type TransferCounts, targetOf } from "./network-end.ts";
-import type { Delivered } from "./network-messages.ts";
+import { endPayload, type NetworkEnd, targetOf } from "./network-end.ts";
 
 /** "lost": the process ended before it had delivered everything, or was not there to. */
 export type DrainOutcome = "drained" | "stalled" | "timed-out" | "lost";
@@ -20,6 +20,8 @@ export type DrainOutcome = "drained" | "stalled" | "timed-out" | "lost";
 /** What the part does for its sandboxes. */
 export interface EndsOwner {
   readonly child: NetworkChild | null;
+  /** The process has crashed, and its clients have not been served since. */
+  readonly isPaused: boolean;
   added(ends: SandboxEnds, index: number, listener: number): void;
   /** The process that may hold something; null: there is none, and nobody waits for one. */
   drainer(): NetworkChild | null;
@@ -81,8 +83,9 @@ export class SandboxEnds {
     if (this.#drained !== null) return this.#drained.promise;
     const child = this.#owner.drainer();
     if (child === null) {
+      const outcome = this.#owner.isPaused ? "lost" : "drained";
       this.close();
-      return "drained";
+      return outcome;
     }
     this.#drained = Promise.withResolvers<DrainOutcome>();
     const timer = setTimeout(() => this.#drained?.resolve("timed-out"), drainMs);

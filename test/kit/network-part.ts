@@ -99,15 +99,15 @@ export class NetworkStage {
   }
 
   /** A listener on the host; the descriptor is the caller's. */
-  listen(): { readonly fd: number; readonly address: Address } {
-    const [listener] = openListeners(addon, [{ kind: "tcp", host: "127.0.0.1", port: 0 }]);
+  listen(host = "127.0.0.1"): { readonly fd: number; readonly address: Address } {
+    const [listener] = openListeners(addon, [{ kind: "tcp", host, port: 0 }]);
     if (listener === undefined) throw new Error("no listener");
     return { fd: listener.fd, address: listener.address as Address };
   }
 
   /** A client on the host. */
-  async connect({ port }: { readonly port: number }): Promise<Socket> {
-    const socket = this.opened(netConnect({ host: "127.0.0.1", port, allowHalfOpen: true }));
+  async connect({ host = "127.0.0.1", port }: { readonly host?: string; readonly port: number }): Promise<Socket> {
+    const socket = this.opened(netConnect({ host, port, allowHalfOpen: true }));
     await once(socket, "connect");
     return socket;
   }

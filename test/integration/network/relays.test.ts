@@ -1,9 +1,11 @@
 import { once } from "node:events";
-import type { Socket } from "node:net";
-import { describe, expect } from "vitest";
+import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { describe, expect, onTestFinished } from "vitest";
 import { formatAddress } from "../../../src/bridge/address.ts";
 import { payload, received, whole } from "../../kit/bytes.ts";
 import { type NetworkStage, test, type Way, ways } from "../../kit/network-part.ts";
+import { folder } from "../../kit/sandbox.ts";
 
 const request = payload(1 << 20);
 const answer = payload(3 << 20);
@@ -64,6 +66,27 @@ test.for(ways)("%s: a target that refuses resets the client, is counted and told
   expect(ends.statistics()).toEqual([expect.objectContaining({ accepted: 1, refused: 1, open: 0 })]);
   const where = `bridge ${formatAddress(listen)}: cannot connect to ${ends.statistics()[0]?.connect}`;
   expect(debug).toEqual([expect.stringContaining(`${where}: connect: ECONNREFUSED (`)]);
+});
+
+test("a Unix socket of the host's is reached from [::1], when the first target refuses", async ({ stage }) => {
+  const path = join(folder(), "socket");
+  const server = createServer((socket) => socket.pipe(socket)).listen(path);
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const { fd: listener, address: listen } = stage.listen("::1");
+  if (listen.kind !== "tcp") throw new Error("no port");
+  const targets = [
+    { kind: "unix", path: `${path}-that-is-not-there` },
+    { kind: "unix", path },
+  ] as const;
+  const told = Promise.withResolvers<string>();
+  const part = stage.part({ targets, publishedPorts: [], debug: told.resolve, crashed: () => {} });
+  const ends = part.sandbox(null);
+  ends.add({ kind: "outbound", listener, listen, targets });
+  const client = await stage.connect(listen);
+  client.end(request);
+  expect(await received(client)).toEqual(whole(request));
+  expect(await told.promise).toMatch(/^bridge tcp:\[::1\]:\d+: cannot connect to unix:.*, trying the next address$/);
 });
 
 /** Both ends of a connection over which a byte has gone each way. */
