@@ -18,6 +18,7 @@ import { describe, expect, onTestFinished } from "vitest";
 import { protocol } from "../../../src/sys/protocol.ts";
 import { received, whole } from "../../kit/bytes.ts";
 import { type NetworkStage, test, ways } from "../../kit/network-part.ts";
+import { requires } from "../../kit/requires.ts";
 import { fence, folder } from "../../kit/sandbox.ts";
 
 const hello = Buffer.from("hello");
@@ -124,6 +125,32 @@ describe("a process that", () => {
   });
 });
 
+describe("a restriction that cannot be had ends the process before it serves anybody:", () => {
+  test.for([
+    ["close_range", 1, "cannot close inherited descriptors: close_range: EPERM"],
+    ["prctl", 1, "cannot set no_new_privs: prctl: EPERM"],
+    ["prlimit64", 1, "cannot read a resource limit: prlimit: EPERM"],
+    ["prlimit64", 2, "cannot set a resource limit: prlimit: EPERM"],
+    ["capset", 1, "cannot give privileges up: capset: EPERM"],
+    ["prctl", 2, "cannot protect its memory: prctl: EPERM"],
+    ["prctl", 3, "cannot be tied to its launcher: prctl: EPERM"],
+    ["landlock_restrict_self", 1, "cannot enforce the ruleset: landlock_restrict_self: EPERM"],
+    ["seccomp", 1, "cannot install the seccomp filter: seccomp: EPERM"],
+    ["close_range", 2, "cannot close descriptors: close_range: EPERM"],
+  ] as const)("%s, time %i", async ([call, when, says], { stage, skip }) => {
+    requires("strace")({ skip });
+    const strace = `strace -o /dev/null -e trace=${call} -e inject=${call}:error=EPERM:when=${when}`;
+    const executable = script(`exec ${strace} ${fence} network`, "/bin/sh");
+    let served = 0;
+    const { crashed, listen } = await stage.served("published", () => served++, { executable });
+    await stage.connect(listen);
+    const crash = await crashed();
+    expect(crash).toMatchObject({ exit: 125, restartsLeft: 4 });
+    expect(crash.said).toContain(says);
+    expect(served).toBe(0);
+  });
+});
+
 describe("when the launcher is killed", () => {
   test("the process is gone with its connections, as any user", async ({ stage }) => {
     const { launcher, client, pid, port } = await ownLauncher(stage);
@@ -168,10 +195,10 @@ async function echoing(socket: Socket): Promise<Socket> {
   return socket;
 }
 
-/** A program that Node runs in the place of fence. */
-function script(code: string): string {
+/** A program in the place of fence. */
+function script(code: string, interpreter = process.execPath): string {
   const path = join(folder(), "script.cjs");
-  writeFileSync(path, `#!${process.execPath}\n${code}\n`);
+  writeFileSync(path, `#!${interpreter}\n${code}\n`);
   chmodSync(path, 0o755);
   return path;
 }
