@@ -1,31 +1,53 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { homeFolder, launched, users } from "../kit/launched.ts";
+import { homeFolder, launchCommand, launched, users } from "../kit/launched.ts";
 import { probe } from "../kit/probe.ts";
 import { requires } from "../kit/requires.ts";
 import { fence } from "../kit/sandbox.ts";
+import { ways } from "../kit/ways.ts";
 
 beforeEach(requires("bwrap"));
 
 const noCore = ["limit", "4", "0", "0"];
+/** CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG and WINCH, signal(7). */
+const endsNobody = [17, 18, 19, 20, 21, 22, 23, 28];
+
+test("a shell sees the end that it sees of a direct exec: every signal that ends a process, and exit statuses", async () => {
+  const signals = Array.from({ length: 31 }, (_, i) => i + 1).filter((signal) => !endsNobody.includes(signal));
+  const ends = [
+    ...[...signals, 34, 64].map((signal) => `raise ${signal}`),
+    "exit 0",
+    "exit 125",
+    "exit 126",
+    "exit 127",
+  ];
+  const script = `ulimit -c 0; ${ends.map((end) => `"$@" ${end}; echo "${end}: $?"`).join("; ")}`;
+  const [direct, ...fenced] = await Promise.all(
+    (["nothing", ...ways] as const).map((through) =>
+      launched(["sh", "-c", script, "sh", ...launchCommand([probe], { through })], { through: "nothing" }),
+    ),
+  );
+  expect(direct?.stdout.match(/^.* (\d+)$/gm)).toHaveLength(ends.length);
+  for (const outcome of fenced) expect(outcome).toEqual(direct);
+});
 
 describe.for(users)("as %s", (user) => {
   beforeEach(requires("root", "unprivileged bwrap", "setpriv"));
 
-  test("the program's exit status is fence's", async () => {
-    for (const status of [0, 1, 125, 126, 127, 130, 255]) {
-      const outcome = await launched([probe, "exit", String(status)], { user });
+  test.for(ways)("the program's exit status is fence's, %s", async (through) => {
+    for (const status of [0, 1, 127, 255]) {
+      const outcome = await launched([probe, "exit", String(status)], { user, through });
       expect(outcome).toMatchObject({ status, stdout: "", stderr: "" });
       expect(outcome.reports.at(-1)).toMatchObject({ event: "ended", exit: status, signal: null });
     }
   });
 
-  test("the signal that ends the program ends fence", async () => {
-    for (const signal of [1, 2, 3, 6, 9, 11, 15, 10, 34, 64]) {
+  test.for(ways)("the signal that ends the program ends fence, %s", async (through) => {
+    for (const signal of [2, 6, 9, 15, 64]) {
       const direct = await launched([probe, "raise", String(signal)], { user, arranged: noCore, through: "nothing" });
       expect(direct.signal).not.toBe(null);
-      const outcome = await launched([probe, "raise", String(signal)], { user, arranged: noCore });
+      const outcome = await launched([probe, "raise", String(signal)], { user, arranged: noCore, through });
       expect(outcome).toMatchObject({ status: null, signal: direct.signal, stdout: "", stderr: "" });
       expect(outcome.reports.at(-1)).toMatchObject({ event: "ended", exit: null, signal });
     }
