@@ -15,6 +15,9 @@ import { measureMountPlanning } from "./mounts.ts";
 import { makePeers } from "./peers.ts";
 import { barChart } from "./plot.ts";
 import { measureRelays } from "./relays.ts";
+import { measureSandboxBulk } from "./sandbox-bulk.ts";
+import { measureSandboxMemory } from "./sandbox-memory.ts";
+import { measureSandboxStart } from "./sandbox-start.ts";
 import { measureStartup } from "./startup.ts";
 
 const relayRounds = Number(process.argv[2] ?? 5);
@@ -28,10 +31,13 @@ async function* measureAll(folder: string): AsyncGenerator<Table> {
   const peers = makePeers(folder);
   yield await measureStartup(peers, folder, startupRounds);
   yield await measureLaunch(peers, folder, startupRounds);
+  yield await measureSandboxStart(peers, folder, startupRounds);
   yield await measureColdBridge(peers, folder, startupRounds);
   yield await measureMountPlanning(folder, startupRounds);
   yield await measureMemory(peers, folder, memoryRounds);
+  yield await measureSandboxMemory(folder, memoryRounds);
   yield* measureRelays(peers, folder, relayRounds);
+  yield* measureSandboxBulk(peers, folder, relayRounds);
 }
 
 const folder = mkdtempSync(`${tmpdir()}/fb-`);

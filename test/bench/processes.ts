@@ -46,3 +46,33 @@ function executable(pid: number): string | null {
     return null; // a kernel thread, or it has ended
   }
 }
+
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly name: string;
+  readonly parent: number;
+  readonly threads: number;
+}
+
+/** Every process below this one. */
+export function descendantsOf(ancestor: number): readonly ProcessFacts[] {
+  const all = readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0)
+    .flatMap((pid) => factsOf(pid) ?? []);
+  const below = (parent: number): readonly ProcessFacts[] =>
+    all.filter((each) => each.parent === parent).flatMap((each) => [each, ...below(each.pid)]);
+  return below(ancestor);
+}
+
+/** proc_pid_status(5). */
+function factsOf(pid: number): ProcessFacts | null {
+  let status: string;
+  try {
+    status = readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    return null; // it has ended
+  }
+  const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "";
+  return { pid, name: field("Name"), parent: Number(field("PPid")), threads: Number(field("Threads")) };
+}
