@@ -6,8 +6,7 @@
  *           nobody inside could; the sandbox's listeners are the host's from their first moment on.
  * Source:   docs/launched.md
  */
-import type { FenceError } from "../base/errors.ts";
-import { FenceError as Failure } from "../base/errors.ts";
+import { FenceError } from "../base/errors.ts";
 import { type CompiledPlan, compileInside } from "../inside/compile.ts";
 import { parseJsonPlan } from "../inside/json-plan.ts";
 import { describeIsolation } from "../inside/status.ts";
@@ -133,5 +132,5 @@ export function compiledPlan(
 
 /** It did not fail here. */
 function insideFailure({ code, message, details }: FenceError): FenceError {
-  return new Failure(code, message, { ...details, step: insideStep(details.step ?? "set-up") });
+  return new FenceError(code, message, { ...details, step: insideStep(details.step ?? "set-up") });
 }
