@@ -13,11 +13,8 @@
 #define FILES (1UL << 16) /* two for a connection, up to four for its pipes, one for a listener */
 #define DATA_BYTES (768UL << 20) /* Node reserves 580 MB of it at its start and uses 10 */
 
-static struct {
-	int ruleset;
-	uint32_t filter_bytes;
-	char filter[MAX_FILTER_BYTES];
-} given = { .ruleset = NO_DESCRIPTOR };
+/* The launcher's filter. Not initialised: it takes no room in the file. */
+static char filter[MAX_FILTER_BYTES];
 
 static void bound(uint32_t resource, uint64_t most)
 {
@@ -76,12 +73,12 @@ _Noreturn static void die_channel(long result)
 }
 
 /* Takes what the launcher sends before the process is Node's. */
-static void take(void)
+static void take(struct restricted_node *node)
 {
 	struct delivery delivery;
 
 	for (;;) {
-		long result = channel_receive(CHANNEL, &delivery, given.filter, sizeof(given.filter));
+		long result = channel_receive(CHANNEL, &delivery, filter, sizeof(filter));
 
 		if (result == -EPIPE)
 			sys_exit(0);
@@ -89,10 +86,10 @@ static void take(void)
 			die_channel(result);
 		switch (delivery.message.kind) {
 		case MESSAGE_RULESET:
-			given.ruleset = delivery.descriptors[0];
+			node->ruleset = delivery.descriptors[0];
 			break;
 		case MESSAGE_FILTER:
-			given.filter_bytes = (uint32_t)delivery.payload_length; /* the last payload that comes */
+			node->filter_bytes = (uint32_t)delivery.payload_length; /* the last payload that comes */
 			break;
 		case MESSAGE_READY:
 			return;
@@ -112,12 +109,11 @@ _Noreturn void network_process(const struct start *start, int executable)
 		.command = command,
 		.role = { .name = "network", .descriptors = &channel, .count = 1 },
 		.executable = executable,
-		.filter = given.filter,
+		.ruleset = NO_DESCRIPTOR,
+		.filter = filter,
 	};
 
 	give_up_privileges(executable);
-	take();
-	node.ruleset = given.ruleset;
-	node.filter_bytes = given.filter_bytes;
+	take(&node);
 	restricted_node_become(start, &node);
 }
