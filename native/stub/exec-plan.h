@@ -64,12 +64,13 @@ enum exec_plan_type {
 	PLAN_EXEC_FOUND = 0xb2,	     /* nothing: what PLAN_SEARCH has found; instead of PLAN_EXEC */
 };
 
-/* What comes before the first step of every plan, as failures name it; never in a plan. */
+/* What belongs to no step, as failures name it; never in a plan. */
 enum exec_plan_preparation {
 	PLAN_CHECK = 0x01,	  /* checking the plan */
 	PLAN_VECTORS = 0x02,	  /* making room for the arguments and the environment */
 	PLAN_NO_NEW_PRIVS = 0x03, /* prctl(PR_SET_NO_NEW_PRIVS) */
 	PLAN_READ = 0x04,	  /* looking at the plan's file; the failure's index is of enum exec_plan_read */
+	PLAN_ANNOUNCE = 0x05,	  /* saying that all is carried out but the program: MESSAGE_READY */
 };
 
 enum exec_plan_read {

@@ -194,11 +194,14 @@ struct plan_failure last_steps(const void *plan, const struct exec_plan_counts *
 	for (uint32_t i = 0; result == 0 && i < header->step_count - (last == BEFORE_EXEC); i++, step = exec_plan_next(step)) {
 		if (step->type == PLAN_LISTEN && last == BEFORE_EXEC)
 			continue; /* the address is taken once */
-		failure = (struct plan_failure){ .step = step->type, .index = i };
-		if (means->announces && i == header->step_count - 1)
+		if (means->announces && i == header->step_count - 1) {
+			failure = (struct plan_failure){ .step = PLAN_ANNOUNCE };
 			result = tell_ready(means->channel);
-		if (result == 0)
-			result = carry_out(step, &vectors, &set_up, means->start, &failure);
+		}
+		if (result < 0)
+			break;
+		failure = (struct plan_failure){ .step = step->type, .index = i };
+		result = carry_out(step, &vectors, &set_up, means->start, &failure);
 	}
 	failure.error = (uint32_t)-result;
 	return failure;

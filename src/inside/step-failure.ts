@@ -127,7 +127,7 @@ function ruleOf(path: string, choice: RulesetChoice) {
   return rules.find((rule) => rule.path === path) ?? { path, causes: [] };
 }
 
-/** What P0 does before the first step; null when it is past that. */
+/** What P0 does beside the steps; null when it is one of them. */
 function explainPreparation({ type, index, result }: StepFailure): FenceError | null {
   const step = "exec-plan";
   switch (type) {
@@ -141,6 +141,8 @@ function explainPreparation({ type, index, result }: StepFailure): FenceError | 
       return systemError("FENCE_EXEC_PLAN", "no room for the arguments and the environment", "mmap", result, { step });
     case preparationTypes.noNewPrivs:
       return systemError("FENCE_EXEC_PLAN", "cannot set no_new_privs", "prctl", result, { step });
+    case preparationTypes.announce:
+      return systemError("FENCE_EXEC_PLAN", "cannot tell the launcher that all is ready", "sendmsg", result, { step });
     default:
       return null;
   }

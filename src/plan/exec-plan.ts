@@ -32,8 +32,8 @@ export const stepTypes = {
   "exec-found": 0xb2,
 } as const;
 
-/** What comes before the first step of every plan, as failures name it. */
-export const preparationTypes = { check: 0x01, vectors: 0x02, noNewPrivs: 0x03, read: 0x04 } as const;
+/** What belongs to no step, as failures name it. */
+export const preparationTypes = { check: 0x01, vectors: 0x02, noNewPrivs: 0x03, read: 0x04, announce: 0x05 } as const;
 /** What a failure of `read` has as its index. */
 export const readCalls = ["fcntl", "lseek", "mmap"] as const;
 

@@ -189,7 +189,7 @@ test.for<[kind: StepKind, says: string, code: string]>([
   expect(error.message).toContain(says);
 });
 
-test.for(Object.entries(preparationTypes))("what comes before the first step is explained: %s", ([, type]) => {
+test.for(Object.entries(preparationTypes))("what belongs to no step is explained: %s", ([, type]) => {
   const prepared = { plan, directory: "/", programPath: "tool" };
   const error = explainFailure({ type, index: 0, call: 0, result: -12 }, prepared, unrestricted);
   expect(error).toMatchObject({ code: "FENCE_EXEC_PLAN", details: { errno: "ENOMEM" } });
