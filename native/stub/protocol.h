@@ -55,7 +55,8 @@ enum message_kind {
 	/* Towards the end. */
 	MESSAGE_PROGRAM_ENDED = 32, /* keeper to bridge process: daemons may still use the bridges */
 	MESSAGE_DRAIN = 33,	    /* reaper to keeper, keeper to bridge process: deliver what is held, then end. Front to
-				       launcher, which may answer EXIT: value = wait status, index = 1: of the program */
+				       launcher: value = wait status, index = 1: of the program. It answers EXIT, or DRAIN when
+				       the front is to end as that says */
 
 	/* Between the front, the launcher's reaper on the host, and the reaper in the sandbox. */
 	MESSAGE_SIGNAL = 48,  /* to the sandbox: value = a signal for the program */

@@ -155,6 +155,7 @@ _Noreturn void front_end(struct reaper *reaper, int status)
 {
 	struct sys_poll said = { .fd = reaper->ends.control, .events = POLLIN };
 	struct message message = { .kind = 0 };
+	uint32_t answer;
 	int is_explained;
 
 	while (reaper->ends.control != NO_DESCRIPTOR && sys_poll(&said, 1, 0) > 0) /* what it said last */
@@ -168,9 +169,13 @@ _Noreturn void front_end(struct reaper *reaper, int status)
 		message.value = (uint32_t)reaper->ended_by, message.index = 1;
 	status = (int)message.value;
 	is_explained = message.index != 0 || reaper->has_started;
-	if (reaper_await_drain(reaper, &message) == MESSAGE_EXIT)
+	answer = reaper_await_drain(reaper, &message);
+	if (answer == MESSAGE_EXIT)
 		sys_exit((int)message.value);
-	if (!is_explained && !reaper_has_ended(reaper->ends.life)) /* nobody waited for who tells bubblewrap's end from the program's */
+	if (!is_explained && answer != MESSAGE_DRAIN) { /* nobody has told bubblewrap's end from the program's */
+		if (reaper_has_ended(reaper->ends.life))
+			tell_of_launcher(reaper);
 		sys_exit(EXIT_FENCE_FAILED);
+	}
 	reaper_end_as(status);
 }

@@ -55,6 +55,7 @@ export class Front {
 
   /** Everything is done: the front ends as the sandbox did, without waiting for Node's own end. */
   leave(): void {
+    sendMessage(this.#addon, this.#life, "drain"); // its end alone would be that of one who was killed
     this.#addon.closeDescriptor(this.#life);
   }
 

@@ -455,6 +455,27 @@ static void front_launcher_answers_early(void)
 	(void)sys_close(with.life);
 }
 
+/* What was to become bubblewrap has ended by itself. */
+static void front_child_ends(int is_answered)
+{
+	start_reaper(REAPER_FRONT, 0);
+	expect(sys_kill(with.program, FIRST_REAL_TIME + 5) == 0, "kill");
+	expect_next(with.life, MESSAGE_DRAIN, 5 << 8);
+	if (is_answered)
+		say(with.life, MESSAGE_DRAIN, 0);
+	(void)sys_close(with.life);
+}
+
+static void front_launcher_leaves(void)
+{
+	front_child_ends(1);
+}
+
+static void front_launcher_dies(void)
+{
+	front_child_ends(0);
+}
+
 /* What the launcher answers counts although somebody hangs up, which the caller ignores. */
 static void front_ignored_hangup(int ignored)
 {
@@ -494,6 +515,8 @@ int main(int argc, char **argv)
 		{ "front-mirrors-stop", front_mirrors_stop },
 		{ "front-full", front_full },
 		{ "front-launcher-answers-early", front_launcher_answers_early },
+		{ "front-launcher-leaves", front_launcher_leaves },
+		{ "front-launcher-dies", front_launcher_dies },
 	};
 
 	expect(argc == 2, "one case");

@@ -105,6 +105,12 @@ describe("the reaper", () => {
     { name: "front-full", end: "exit 125", what: "never waits for a sandbox that does not listen" },
     { name: "front-launcher-answers-early", end: "exit 126", what: "ends as a launcher says that has failed" },
     {
+      name: "front-launcher-leaves",
+      end: "exit 5",
+      what: "ends as bubblewrap has when the launcher leaves it at that",
+    },
+    { name: "front-launcher-dies", end: "exit 125", what: "does not when the launcher has just ended" },
+    {
       name: "front-ignored-hangup",
       end: "exit 8",
       what: "waits for its launcher in spite of a hang-up that is ignored",
