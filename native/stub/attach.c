@@ -64,19 +64,35 @@ static struct sys_unix_address address_of(const char *path)
 	return address;
 }
 
-/* Who could listen there as another user would get this process's terminal and standard streams. */
-static void check_peer(int socket, const char *path)
+/*
+ * Whoever gets the other ends decides what this process becomes. The path alone is no proof: a program in a sandbox may be
+ * able to write there, as this very user. The kernel says which process listens, unix(7) SO_PEERCRED.
+ */
+static void check_peer(int socket, const char *path, uint32_t process)
 {
-	uint32_t user = 0;
-	long result = sys_peer_user(socket, &user);
+	struct sys_peer peer = { .process = 0 };
+	long result = sys_peer_of(socket, &peer);
 
 	if (result < 0)
 		die_of_service("cannot tell whose the service is on", path, "getsockopt", result, NULL);
-	if (user != 0 && user != (uint32_t)sys_geteuid())
+	if (peer.user != 0 && peer.user != (uint32_t)sys_geteuid())
 		die_of_service("another user listens on", path, NULL, 0, "the directory of the socket must be yours alone");
+	if (peer.process != process)
+		die_of_service("another process than the service listens on", path, NULL, 0,
+			       "a program in a sandbox may have put it there: set XDG_RUNTIME_DIR to a directory that none can write to");
 }
 
-static int connect_to(const char *path)
+static uint32_t process_number(const char *word)
+{
+	uint32_t process = 0;
+	const char *end = text_read_number(word, 10, &process);
+
+	if (end == NULL || *end != '\0' || process == 0)
+		die_wrong("attach must be given the number of the service's process");
+	return process;
+}
+
+static int connect_to(const char *path, uint32_t process)
 {
 	const struct sys_unix_address address = address_of(path);
 	int socket = descriptor_above_stdio(sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
@@ -92,7 +108,7 @@ static int connect_to(const char *path)
 	if (result < 0)
 		die_of_service("cannot reach the service on", path, "connect", result,
 			       result == -ENOENT || result == -ECONNREFUSED ? "it has ended: start it again" : NULL);
-	check_peer(socket, path);
+	check_peer(socket, path, process);
 	return socket;
 }
 
@@ -113,14 +129,14 @@ _Noreturn void attach(const struct start *start)
 	int service, setup[2], life[2];
 	long result;
 
-	if (start->argc != 4)
-		die_wrong("attach must be given the path of a socket and an ID");
-	message = message_for(start->argv[3]);
+	if (start->argc != 5)
+		die_wrong("attach must be given the path of a socket, a process and an ID");
+	message = message_for(start->argv[4]);
 	/* Nobody else looks into this process; execve(2) resets it for the program. */
 	result = sys_prctl(PR_SET_DUMPABLE, 0);
 	if (result < 0)
 		die_call(STEP, "cannot protect this process", "prctl", result);
-	service = connect_to(start->argv[2]);
+	service = connect_to(start->argv[2], process_number(start->argv[3]));
 	make_channel(setup);
 	make_channel(life);
 	result = channel_send_both(service, &message, setup[1], life[1]);

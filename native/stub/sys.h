@@ -208,15 +208,19 @@ static inline long sys_connect(int socket, const struct sys_unix_address *addres
 	return SYSCALL(__NR_connect, socket, address, sizeof(*address));
 }
 
-/* Whom the other end of a Unix socket belonged to when it was made, as this user namespace has it. 0 or -errno. */
-static inline long sys_peer_user(int socket, uint32_t *user)
-{
-	uint32_t peer[3] = { 0, 0, 0 }; /* struct ucred: process, user, group */
-	uint32_t length = sizeof(peer);
-	long result = SYSCALL(__NR_getsockopt, socket, SOL_SOCKET, SO_PEERCRED, peer, &length);
+/* struct ucred */
+struct sys_peer {
+	uint32_t process;
+	uint32_t user;
+	uint32_t group;
+};
 
-	*user = peer[1];
-	return result;
+/* Who called listen(2) or connect(2) on the other end of a Unix socket, as these namespaces have it. 0 or -errno. */
+static inline long sys_peer_of(int socket, struct sys_peer *peer)
+{
+	uint32_t length = sizeof(*peer);
+
+	return SYSCALL(__NR_getsockopt, socket, SOL_SOCKET, SO_PEERCRED, peer, &length);
 }
 
 /* Of the level SOL_SOCKET. Returns its value, a number that is not negative, or -errno. */

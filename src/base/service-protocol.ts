@@ -80,6 +80,8 @@ export type ServiceEvent =
       readonly version: number;
       readonly buildId: string;
       readonly socket: string;
+      /** Who listens there: commands talk to nobody else. */
+      readonly pid: number;
       readonly isolation: Json;
       readonly notes: readonly { readonly where: string; readonly says: string }[];
       readonly notices: readonly string[];

@@ -11,6 +11,7 @@ import type { Readable, Writable } from "node:stream";
 import type { PublishedPort, ServiceEvent } from "../base/service-protocol.ts";
 import { errorOf, FenceError } from "./fence-error.ts";
 import type { SpawnOptions } from "./options.ts";
+import type { OpenEvent } from "./service.ts";
 
 /** How a program has ended; one of the two is null. */
 export interface ExitStatus {
@@ -55,7 +56,8 @@ type LastWord = Extract<ServiceEvent, { event: "ended" | "failed" }> | FenceErro
 
 export interface CommandParts {
   readonly executable: string;
-  readonly socket: string;
+  /** Where the service listens, and which process that is. */
+  readonly service: Pick<OpenEvent, "socket" | "pid">;
   readonly id: string;
   readonly options: SpawnOptions;
   /** The process has ended, or was never there. */
@@ -74,10 +76,14 @@ export class RunningCommand implements Command {
   readonly #started = deferred<Started>();
   #hasEnded = false;
 
-  constructor({ executable, socket, id, options, processEnded }: CommandParts) {
+  constructor({ executable, service, id, options, processEnded }: CommandParts) {
     const { stdio = "pipe", signal, killSignal = "SIGKILL" } = options;
     this.id = id;
-    this.#child = spawn(executable, ["attach", socket, id], { stdio: stdio as StdioOptions, env: {}, cwd: "/" });
+    this.#child = spawn(executable, ["attach", service.socket, String(service.pid), id], {
+      stdio: stdio as StdioOptions,
+      env: {},
+      cwd: "/",
+    });
     const ended = this.#processEnd(processEnded);
     const abort = () => this.kill(killSignal);
     signal?.addEventListener("abort", abort, { once: true });

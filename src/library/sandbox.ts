@@ -188,7 +188,7 @@ class OpenSandbox extends EventEmitter<SandboxEvents> implements Sandbox {
     try {
       return new RunningCommand({
         executable: this.#executable,
-        socket: this.#open.socket,
+        service: this.#open,
         id,
         options,
         processEnded,

@@ -113,6 +113,7 @@ class Service {
       version: serviceProtocol.version,
       buildId,
       socket,
+      pid: process.pid,
       isolation: { ...ground.isolation.effective } as unknown as Json,
       notes: policy.notes.map(({ where, says }) => ({ where, says })),
       notices,

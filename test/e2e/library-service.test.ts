@@ -12,6 +12,8 @@ import { fence } from "../kit/sandbox.ts";
 
 beforeEach(requires("bwrap"));
 
+type Opened = Extract<ServiceEvent, { event: "open" }>;
+
 /** The service itself, as the library speaks to it. */
 class RawService {
   readonly child: ChildProcess;
@@ -42,11 +44,11 @@ class RawService {
   }
 
   /** Where commands ask for their launch. */
-  async open(changes: object = {}): Promise<string> {
+  async open(changes: object = {}): Promise<Opened> {
     this.tell(openRequest(changes));
     const event = await this.next();
     if (event?.event !== "open") throw new Error(`it did not open: ${JSON.stringify(event)}`);
-    return event.socket;
+    return event;
   }
 
   end(): void {
@@ -67,8 +69,8 @@ function runRequest(id: string, ...argv: readonly string[]): RunRequest {
   return { request: "run", id, argv, environment: null, directory: null };
 }
 
-function attach(socket: string, id: string): ChildProcess {
-  return spawn(fence, ["attach", socket, id], { stdio: ["ignore", "pipe", "pipe"] });
+function attach({ socket, pid }: Opened, id: string): ChildProcess {
+  return spawn(fence, ["attach", socket, String(pid), id], { stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** To be called before it ends. */
@@ -103,11 +105,11 @@ test("a process of a command that nobody knows is refused", async () => {
 
 test("a command is launched once", async () => {
   const service = new RawService();
-  const socket = await service.open();
+  const opened = await service.open();
   service.tell(runRequest(id, "cat"));
-  const first = spawn(fence, ["attach", socket, id], { stdio: ["pipe", "pipe", "pipe"] });
+  const first = spawn(fence, ["attach", opened.socket, String(opened.pid), id], { stdio: ["pipe", "pipe", "pipe"] });
   expect(await service.next()).toMatchObject({ event: "started" });
-  expect(await outcome(attach(socket, id))).toMatchObject({ status: 125 });
+  expect(await outcome(attach(opened, id))).toMatchObject({ status: 125 });
   first.stdin.end("still");
   expect(await outcome(first)).toMatchObject({ status: 0, stdout: "still" });
 });
@@ -123,18 +125,18 @@ test("a command whose process never came is told to have ended", async () => {
 test("another user gets in nowhere, not even root", async (context) => {
   requires("root", "unprivileged bwrap", "setpriv")(context);
   const service = new RawService(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]);
-  const socket = await service.open();
+  const opened = await service.open();
   service.tell(runRequest(id, "true"));
-  const { status, stderr } = await outcome(attach(socket, id));
+  const { status, stderr } = await outcome(attach(opened, id));
   expect(status).toBe(125);
   expect(stderr).toContain("another user listens on");
 });
 
 test("when the library is gone the service ends, and its commands with it", async () => {
   const service = new RawService();
-  const socket = await service.open();
+  const opened = await service.open();
   service.tell(runRequest(id, "sleep", "1000000"));
-  const ends = [outcome(service.child), outcome(attach(socket, id))];
+  const ends = [outcome(service.child), outcome(attach(opened, id))];
   expect(await service.next()).toMatchObject({ event: "started" });
   service.end();
   expect(await Promise.all(ends)).toEqual([

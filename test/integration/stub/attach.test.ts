@@ -11,9 +11,9 @@ const launched = compileLauncher(folder);
 let sockets = 0;
 
 /** What comes of `fence attach` with a service that does what the words of launcher.c say. */
-function attached(words: string, { plan = planFor(), listens = "listen", id = "1f-a0000000", arranged = "" } = {}) {
+function attached(words: string, { plan = planFor(), listens = "listen", process = "SELF", arranged = "" } = {}) {
   const path = join(folder, `s${++sockets}`);
-  const command = ["sh", "-c", `${arranged} exec "$@"`, "sh", fence, "attach", path, id];
+  const command = ["sh", "-c", `${arranged} exec "$@"`, "sh", fence, "attach", path, process, "1f-a0000000"];
   return launched(`${listens} ${path} start ${words}`, { plan, command });
 }
 
@@ -91,14 +91,24 @@ describe("fence attach", () => {
     );
   });
 
+  test("another process gets nothing, though it is this user's own", () => {
+    const { status, stderr, heard } = attached("accept", { process: "1" });
+    expect({ status, heard }).toEqual({ status: 125, heard: ["service closed"] });
+    expect(stderr).toMatch(
+      /^fence: another process than the service listens on .*\n {2}step: {2}attach\n(.*\n)* {2}code: {2}FENCE_LAUNCH\n$/,
+    );
+  });
+
   test.for([
-    { what: "no ID", args: ["/s"], says: "the path of a socket and an ID" },
-    { what: "more than an ID", args: ["/s", "1-2", "3"], says: "the path of a socket and an ID" },
-    { what: "half an ID", args: ["/s", "1"], says: "an ID of two numbers" },
-    { what: "more than two numbers", args: ["/s", "1-2-3"], says: "an ID of two numbers" },
-    { what: "too large a number", args: ["/s", "1-100000000"], says: "an ID of two numbers" },
-    { what: "a path that is too long", args: [`/${"x".repeat(107)}`, "1-2"], says: "of at most 107 bytes" },
-    { what: "no path", args: ["", "1-2"], says: "of at most 107 bytes" },
+    { what: "no ID", args: ["/s", "1"], says: "the path of a socket, a process and an ID" },
+    { what: "more than an ID", args: ["/s", "1", "1-2", "3"], says: "the path of a socket, a process and an ID" },
+    { what: "no process", args: ["/s", "0", "1-2"], says: "the number of the service's process" },
+    { what: "a process that is none", args: ["/s", "1x", "1-2"], says: "the number of the service's process" },
+    { what: "half an ID", args: ["/s", "1", "1"], says: "an ID of two numbers" },
+    { what: "more than two numbers", args: ["/s", "1", "1-2-3"], says: "an ID of two numbers" },
+    { what: "too large a number", args: ["/s", "1", "1-100000000"], says: "an ID of two numbers" },
+    { what: "a path that is too long", args: [`/${"x".repeat(107)}`, "1", "1-2"], says: "of at most 107 bytes" },
+    { what: "no path", args: ["", "1", "1-2"], says: "of at most 107 bytes" },
   ])("given $what it says what it needs", ({ args, says }) => {
     const { status, stderr } = launched("start", { command: [fence, "attach", ...args] });
     expect(status).toBe(125);
@@ -108,7 +118,7 @@ describe("fence attach", () => {
 
   test("without a service it says whom it missed", () => {
     const longest = `/${"x".repeat(106)}`;
-    const { status, stderr } = launched("start", { command: [fence, "attach", longest, "1-2"] });
+    const { status, stderr } = launched("start", { command: [fence, "attach", longest, "1", "1-2"] });
     expect(status).toBe(125);
     expect(stderr).toContain(`fence: cannot reach the service on ${longest}: connect: ENOENT\n`);
   });

@@ -226,14 +226,17 @@ static void read_plan(void)
 
 static void start(void)
 {
-	static char number[16];
+	static char number[16], self[16];
 
 	snprintf(number, sizeof(number), "%d", with.setup[THEIRS]);
+	snprintf(self, sizeof(self), "%d", (int)getpid());
 	with.child = (pid_t)must(fork(), "fork");
 	if (with.child == 0) {
 		for (char **word = with.command; *word != NULL; word++) {
 			if (strcmp(*word, "FD") == 0)
 				*word = number;
+			if (strcmp(*word, "SELF") == 0)
+				*word = self;
 		}
 		if (with.output[1] > 0)
 			dup2(with.output[1], 1);
