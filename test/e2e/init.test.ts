@@ -1,9 +1,7 @@
-import { once } from "node:events";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { ended, keptSandbox, kill } from "../kit/kept-sandbox.ts";
 import { requires } from "../kit/requires.ts";
 import {
@@ -19,6 +17,7 @@ import {
   unfenced,
 } from "../kit/sandbox.ts";
 import { container, crunNeeds } from "../kit/sandbox-oci.ts";
+import { slowServer } from "../kit/slow-reader.ts";
 import { alone, asJob, dashEnds, hungUp, nohup, play, type Start, shells } from "../kit/terminal-scenarios.ts";
 
 const init = ["--init"];
@@ -209,26 +208,10 @@ describe("the reaper", () => {
 describe("what the program wrote last is delivered, under --die-with-parent with --as-pid-1,", () => {
   beforeEach(requires("bwrap"));
 
-  /** A server that reads a little at a time, and how many bytes it got. */
-  async function slowServer(pauseMs: number): Promise<{ readonly path: string; readonly received: Promise<number> }> {
-    const path = join(folder(), "s");
-    const { promise: received, resolve } = Promise.withResolvers<number>();
-    const server = createServer({ allowHalfOpen: true, highWaterMark: 65536 }, async (socket: Socket) => {
-      let size = 0;
-      for await (const chunk of socket) {
-        size += chunk.length;
-        if (pauseMs > 0) await delay(pauseMs);
-      }
-      resolve(size);
-    });
-    onTestFinished(() => void server.close());
-    await once(server.listen({ path, writableAll: true }), "listening");
-    return { path, received };
-  }
-
   test.for([1 << 10, 1 << 16, 1 << 18, 1 << 20, 1 << 22])("%i bytes, as the first connection of all", async (size) => {
     for (const pauseMs of [0, 5]) {
-      const { path, received } = await slowServer(pauseMs);
+      const path = join(folder(), "s");
+      const { received } = await slowServer({ path, writableAll: true }, pauseMs);
       const root = emptyRoot("--as-pid-1", "--bind", path, "/s");
       const options = [...init, "--bridge", "tcp:127.0.0.1:4001=unix:/s"];
       const outcome = await bootstrap(root, options, ["/probe", "send-bytes", "4001", String(size)]);
