@@ -171,7 +171,7 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
   const { sandbox, inside } = await startSandbox(context, { request, decision, network, mounts, told, resources, log });
   messages.write(launch.notices + withoutEffect(request.policy.overrides, mounts.notes, around));
   network.serve();
-  sweepRuntimeDirectories(addon, around);
+  if (decision.bridges !== null) sweepRuntimeDirectories(addon, around); // whoever has none leaves none, and /tmp may be full
   const end = await front.ended();
   if (end === "gone") return; // whoever waited for this process has gone as well
   await network.drain();

@@ -4,7 +4,6 @@
  * Runs:     host, in the launcher, which has them from the process that the user started.
  */
 import { readlinkSync } from "node:fs";
-import { userInfo } from "node:os";
 import { FenceError } from "../base/errors.ts";
 import { type HostPath, hostPath } from "../base/paths.ts";
 import { nodeError } from "../sys/errno.ts";
@@ -37,7 +36,7 @@ export function surroundings(): Surroundings {
 /** Not every user is in the database: containers have numbers without names. */
 function homeOfUser(): string {
   try {
-    return userInfo().homedir;
+    return process.getBuiltinModule("node:os").userInfo().homedir;
   } catch {
     return "";
   }

@@ -5,7 +5,7 @@
  * Promises: requests come one by one and in their order; a line that is no request ends the service with a clear error.
  * Source:   src/base/service-protocol.ts
  */
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import { FenceError } from "../base/errors.ts";
 import { LineSplitter, type ServiceEvent, type ServiceRequest, serviceProtocol } from "../base/service-protocol.ts";
 import { parseRequest } from "./requests.ts";
@@ -53,7 +53,8 @@ export class Control {
 
 function opened(): Socket {
   try {
-    return new Socket({ fd: serviceProtocol.descriptor, readable: true, writable: true });
+    const net = process.getBuiltinModule("node:net"); // on demand: `fence run` is in the same script, and it takes 2 ms
+    return new net.Socket({ fd: serviceProtocol.descriptor, readable: true, writable: true });
   } catch (cause) {
     throw new FenceError("FENCE_USAGE", "fence service is started by the library alone, on a socket of its own", {
       hint: "docs/library.md; a program that is called service is started with fence -- service",
