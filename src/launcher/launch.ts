@@ -131,7 +131,10 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   const decision = await decide(context, request, around);
   const crashed = (text: string) => context.messages.write(`fence: ${text}\n`);
   const said = notices(decision);
-  await runDecided(context, { request, around, decision, log, report, crashed, notices: said, part: null });
+  const started = () => {
+    if (decision.bridges !== null) sweepRuntimeDirectories(context.addon, around); // who has none leaves none, and /tmp may be full
+  };
+  await runDecided(context, { request, around, decision, log, report, started, crashed, notices: said, part: null });
 }
 
 /** What a start of a decided program needs. */
@@ -143,6 +146,8 @@ export interface DecidedLaunch {
   readonly report: Pick<LaunchReport, "ready" | "verified" | "ended">;
   /** What relays for all sandboxes of this configuration; null: this one has its own. */
   readonly part: NetworkPart | null;
+  /** The sandbox has started: what need not be done before is done now. */
+  readonly started: () => void;
   /** What is said at the start, whatever the program: notices(), unless it has been said. */
   readonly notices: string;
   /** Told when what serves the sandbox has ended before its time. */
@@ -171,7 +176,7 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
   const { sandbox, inside } = await startSandbox(context, { request, decision, network, mounts, told, resources, log });
   messages.write(launch.notices + withoutEffect(request.policy.overrides, mounts.notes, around));
   network.serve();
-  if (decision.bridges !== null) sweepRuntimeDirectories(addon, around); // whoever has none leaves none, and /tmp may be full
+  launch.started();
   const end = await front.ended();
   if (end === "gone") return; // whoever waited for this process has gone as well
   await network.drain();

@@ -13,6 +13,9 @@ import { errorOf, FenceError } from "./fence-error.ts";
 import type { SpawnOptions } from "./options.ts";
 import type { OpenEvent } from "./service.ts";
 
+/** The step of a FenceError when the process of a command has ended before its launch. */
+export const neverLaunched = "attach";
+
 /** How a program has ended; one of the two is null. */
 export interface ExitStatus {
   readonly status: number | null;
@@ -156,7 +159,7 @@ export class RunningCommand implements Command {
     if (word.event === "failed") throw errorOf(word.error);
     if (word.launched || how.signal !== null) return how;
     throw new FenceError("FENCE_LAUNCH", `the command's process ended before its launch: exit status ${how.status}`, {
-      step: "attach",
+      step: neverLaunched,
       hint: "its own message is on the command's standard error",
     });
   }

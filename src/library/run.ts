@@ -6,7 +6,7 @@
  * Source:   docs/library.md
  */
 import type { Readable } from "node:stream";
-import type { ExitStatus, RunningCommand } from "./command.ts";
+import { type ExitStatus, neverLaunched, type RunningCommand } from "./command.ts";
 import { FenceError } from "./fence-error.ts";
 import type { RunOptions, SpawnOptions } from "./options.ts";
 
@@ -37,10 +37,19 @@ export async function runToEnd(
     (stream) => new Output(stream, maxOutputBytes, () => command.kill("SIGKILL")),
   );
   await command.closed;
-  const how = await command.exit;
+  const how = await command.exit.catch((error: unknown) => {
+    throw withMessage(error, output[1]);
+  });
   const [stdout, stderr] = output.map((each) => each.whole());
   const given = (bytes: Buffer = Buffer.alloc(0)) => (encoding === "buffer" ? bytes : bytes.toString("utf8"));
   return { ...how, stdout: given(stdout), stderr: given(stderr) };
+}
+
+/** A process that was never launched has said why on its standard error, which nobody else reads here. */
+function withMessage(error: unknown, stderr: Output | undefined): unknown {
+  if (!(error instanceof FenceError) || error.step !== neverLaunched || stderr === undefined) return error;
+  const said = stderr.beginning().trim();
+  return new FenceError(error.code, error.message, { step: neverLaunched, hint: `it said: ${said}` });
 }
 
 class Output {
@@ -55,6 +64,10 @@ class Output {
       if (this.#length <= maxBytes) this.#chunks.push(bytes);
       else tooMuch();
     });
+  }
+
+  beginning(): string {
+    return Buffer.concat(this.#chunks).toString("utf8");
   }
 
   /** Throws FENCE_OUTPUT. */

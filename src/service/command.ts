@@ -96,6 +96,7 @@ async function runOne(context: LaunchContext, configuration: Configuration, run:
       verified: () => {},
       ended: () => {},
     },
+    started: () => {},
     notices: "", // of the configuration: the library has them
     crashed: (text) => tell({ event: "crashed", id, text }),
     part: configuration.part,

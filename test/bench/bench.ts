@@ -9,6 +9,7 @@ import { cpus, loadavg, release, tmpdir } from "node:os";
 import { dist, root } from "../../build/paths.ts";
 import { measureColdBridge } from "./cold-bridge.ts";
 import { measureLaunch } from "./launch.ts";
+import { measureLibrary } from "./library.ts";
 import { outcomes, printGoals, printTable, type Table } from "./measure.ts";
 import { measureMemory } from "./memory.ts";
 import { measureMountPlanning } from "./mounts.ts";
@@ -32,6 +33,7 @@ async function* measureAll(folder: string): AsyncGenerator<Table> {
   yield await measureStartup(peers, folder, startupRounds);
   yield await measureLaunch(peers, folder, startupRounds);
   yield await measureSandboxStart(peers, folder, startupRounds);
+  yield await measureLibrary(startupRounds);
   yield await measureColdBridge(peers, folder, startupRounds);
   yield await measureMountPlanning(folder, startupRounds);
   yield await measureMemory(peers, folder, memoryRounds);
