@@ -36,10 +36,21 @@ export class Command {
       messages,
       environment: () => environmentOf(configuration, request),
     };
-    this.ended = launched(context, configuration, request, tell).finally(() => {
+    this.ended = launched(context, () => runOne(context, configuration, request, tell)).then((failure) => {
+      if (failure !== null) waiting.exit(failure.exitStatus);
       messages.close();
       waiting.close();
+      this.#leave(request.id, failure, tell);
     });
+  }
+
+  /** The process of the command ends last: whoever waits for it has the reason then, and nothing is open here. */
+  #leave(id: string, failure: FenceError | null, tell: Tell): void {
+    tell(
+      failure === null ? { event: "ended", id, launched: true } : { event: "failed", id, error: errorRecord(failure) },
+    );
+    if (failure !== null) this.#front.exit(failure.exitStatus);
+    this.#front.leave();
   }
 
   /** The library is gone: the sandbox ends, and the process of the command with this status. */
@@ -50,27 +61,18 @@ export class Command {
 
 type Tell = (event: ServiceEvent) => void;
 
-async function launched(context: LaunchContext, configuration: Configuration, request: RunRequest, tell: Tell) {
-  const { front, waiting } = context;
-  const { id } = request;
+/** Settles when all is over, with what kept the program from starting. Never rejects. */
+async function launched(context: LaunchContext, run: () => Promise<void>): Promise<FenceError | null> {
   let failure: FenceError | null = null;
   const failed = (error: FenceError) => {
     failure = error;
   };
   try {
-    await told(context, { failed, ended: () => {} }, () => runOne(context, configuration, request, tell));
+    await told(context, { failed, ended: () => {} }, run);
   } catch (error) {
     failure ??= asFenceError(error);
   }
-  // Before the process ends: whoever waits for it has the reason then.
-  tell(
-    failure === null ? { event: "ended", id, launched: true } : { event: "failed", id, error: errorRecord(failure) },
-  );
-  if (failure !== null) {
-    waiting.exit(failure.exitStatus);
-    front.exit(failure.exitStatus);
-  }
-  front.leave();
+  return failure;
 }
 
 /** Its mounts are planned now: files may have been made since the last one. */
