@@ -158,6 +158,8 @@ _Noreturn void front_end(struct reaper *reaper, int status)
 	uint32_t answer;
 	int is_explained;
 
+	/* bubblewrap's child is bound to it only when its work is done: it would go on, or wait for ever. */
+	orphans_end(reaper);
 	while (reaper->ends.control != NO_DESCRIPTOR && sys_poll(&said, 1, 0) > 0) /* what it said last */
 		reaper_hear(reaper);
 	terminal_take_back();

@@ -41,7 +41,7 @@ struct reaper {
 	int ended_by;			      /* front: the signal that came before it had */
 	long asked_at;			      /* front: when somebody last asked it to end */
 	int ends_alone;			      /* front: the sandbox ends all of itself when it loses us */
-	int adopts;			      /* inside: this process is no PID 1, but gets orphans as one does */
+	int adopts;			      /* this process is no PID 1, but gets orphans as one does */
 	int exits_with;			      /* front: when the launcher does not see the sandbox's end */
 	int has_status;			      /* front: the program has ended, with this */
 	int status;
@@ -93,10 +93,11 @@ void inside_hear_front(struct reaper *reaper, const struct message *message);
 /* After reaper_reap(), which knows whether the program has gone on. */
 void inside_answer_front(struct reaper *reaper);
 
-/* orphans.c: what the program leaves behind where no PID namespace ends with it. */
+/* orphans.c: what the program leaves behind where no PID namespace ends with it; what a bubblewrap leaves that is killed. */
 
 /* From now on this process gets the orphans, as PID 1 would; without effect where it is PID 1, or they are not its concern. */
 void orphans_adopt(struct reaper *reaper);
+/* Kills them, if they were adopted, and waits until they are gone: the children of those killed come next. */
 void orphans_end(struct reaper *reaper);
 
 #endif

@@ -18,6 +18,7 @@ export class Gate {
   readonly #fd: number;
   /** Readable when there is room in the pipe again, or nobody can read any more. */
   readonly #epoll: number;
+  #watch = 0;
 
   /** `fd` is the pipe's writing end; it is closed by open(). Throws FENCE_LAUNCH. */
   constructor(addon: Addon, fd: number) {
@@ -33,20 +34,23 @@ export class Gate {
   /** Settles when it is being read (true), or when nobody can read any more (false). */
   reached(): Promise<boolean> {
     return new Promise((resolve) => {
-      const watch = this.#addon.watch(
-        this.#epoll,
-        () => {
-          this.#addon.unwatch(watch);
-          resolve(this.#isRead());
-        },
-        true,
-      );
-      checked("uv_poll_start", watch);
+      const told = () => {
+        this.#unwatch();
+        resolve(this.#isRead());
+      };
+      this.#watch = checked("uv_poll_start", this.#addon.watch(this.#epoll, told, true));
     });
+  }
+
+  /** Somebody may still read. */
+  get isHeld(): boolean {
+    const pair = new Int32Array(2);
+    return this.#addon.epollWait(this.#epoll, pair) <= 0 || !hasNoReader(pair);
   }
 
   /** Whoever waits goes on. */
   open(): void {
+    this.#unwatch();
     this.#addon.closeDescriptor(this.#epoll);
     this.#addon.closeDescriptor(this.#fd);
   }
@@ -54,9 +58,17 @@ export class Gate {
   #isRead(): boolean {
     const pair = new Int32Array(2);
     checked("epoll_wait", this.#addon.epollWait(this.#epoll, pair));
-    const [, events = 0] = pair;
-    return (events & EPOLLERR) === 0;
+    return !hasNoReader(pair);
   }
+
+  #unwatch(): void {
+    if (this.#watch > 0) this.#addon.unwatch(this.#watch);
+    this.#watch = 0;
+  }
+}
+
+function hasNoReader([, events = 0]: Int32Array): boolean {
+  return (events & EPOLLERR) !== 0;
 }
 
 function checked(syscall: string, result: number): number {

@@ -27,6 +27,7 @@ export class MountCheck {
   readonly #info: Reading;
   /** The process that is to become the sandbox's first. */
   readonly #firstProcess: Promise<number>;
+  #pid: number | null = null;
 
   /** Throws FENCE_LAUNCH, FENCE_STUB. */
   constructor(addon: Addon, sandbox: Pick<Sandbox, "give">) {
@@ -36,7 +37,9 @@ export class MountCheck {
     this.#firstProcess = new Promise((resolve) => {
       this.#info.lines = (line) => {
         const [, pid] = /"child-pid": (\d+)/.exec(line) ?? [];
-        if (pid !== undefined) resolve(Number(pid));
+        if (pid === undefined) return;
+        this.#pid = Number(pid);
+        resolve(this.#pid);
       };
     });
     const gate = openPipe(addon);
@@ -56,11 +59,15 @@ export class MountCheck {
     ];
   }
 
-  /** Settles when bubblewrap may go on, or has ended by itself. Throws FENCE_MOUNTS when something else was mounted. */
-  async pass(mounts: readonly PlannedMount[]): Promise<void> {
+  /**
+   * Settles when bubblewrap may go on, or has ended: `ended` settles then, too. Throws FENCE_MOUNTS when something else was
+   * mounted.
+   */
+  async pass(mounts: readonly PlannedMount[], ended: Promise<unknown>): Promise<void> {
     try {
-      const isMounted = await this.#gate.reached();
-      if (!isMounted) return;
+      const first = await Promise.race([this.#gate.reached(), ended.then(() => "ended" as const)]);
+      if (first === "ended") this.#endOrphan();
+      if (first !== true) return;
       void this.#info.whole(); // so that Node waits for it
       const pid = await this.#firstProcess;
       const sandbox = mountsUnlessEnded(pid);
@@ -73,6 +80,11 @@ export class MountCheck {
     } finally {
       this.#gate.open();
     }
+  }
+
+  /** bubblewrap binds its child to itself only when its work is done: killed before, it leaves it behind. */
+  #endOrphan(): void {
+    if (this.#pid !== null && this.#gate.isHeld) process.kill(this.#pid, "SIGKILL");
   }
 }
 

@@ -63,7 +63,7 @@ export interface StartedSandbox {
 
 /** Everything that the sandbox inherits is given to it, then it starts. */
 export async function startSandbox(context: LaunchContext, parts: LaunchParts): Promise<StartedSandbox> {
-  const { addon, waiting, messages } = context;
+  const { addon, waiting, front, messages } = context;
   const { request, decision, network, mounts, told, resources, log } = parts;
   const { isolation } = decision;
   const sandbox = resources.adopt(new Sandbox(addon, waiting, messages), (open) => open.close());
@@ -94,7 +94,7 @@ export async function startSandbox(context: LaunchContext, parts: LaunchParts): 
   messages.leaveStdio(addon, waiting.pidfd);
   await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], inside.words));
   inside.sent();
-  await check.pass(mounts.mounts);
+  await check.pass(mounts.mounts, front.ended());
   return { sandbox, inside };
 }
 
