@@ -68,7 +68,10 @@ async function launched(context: LaunchContext, run: () => Promise<void>): Promi
     failure = error;
   };
   try {
-    await told(context, { failed, ended: () => {} }, run);
+    await told(context, { failed, ended: () => {} }, async () => {
+      await context.waiting.referToFront();
+      await run();
+    });
   } catch (error) {
     failure ??= asFenceError(error);
   }

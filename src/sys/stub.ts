@@ -26,6 +26,9 @@ const ebadf = 9;
 const emfile = -24;
 const epipe = -32;
 const econnreset = -104;
+/** epoll(7) */
+const EPOLL_CTL_ADD = 1;
+const EPOLLIN = 1;
 
 /** A step of the exec plan that failed in P0. */
 export interface StepFailure {
@@ -82,6 +85,7 @@ export class WaitingProcess {
   #isProgram = false;
   #hasEnded = false;
   #hasReaper = false;
+  #front: FrontEnds | null = null;
 
   constructor(addon: Addon, socket: number) {
     this.#addon = addon;
@@ -129,9 +133,28 @@ export class WaitingProcess {
    * means something for a front alone.
    */
   refer(reaper: Reaper): FrontEnds {
+    if (reaper.place === "front" && this.#front !== null) return this.#front;
+    this.#sendRefer(reaper);
+    return this.#referred(this.#answer("refer"));
+  }
+
+  /**
+   * The same for a front, before refer() answers it: nobody waits in here for that process, since its user may have stopped
+   * it. The one that goes on in its place is known to nobody yet.
+   */
+  async referToFront(): Promise<void> {
+    this.#sendRefer({ place: "front" });
+    await this.#readable();
+    this.#front = this.#referred(this.#answer("refer"));
+  }
+
+  #sendRefer(reaper: Reaper): void {
     this.#hasReaper = reaper.place !== "none";
     const index = reaper.place === "inside" ? reaper.control : 0;
-    const answer = this.#ask("refer", { value: reaperPlaces[reaper.place], index });
+    this.#send("refer", { value: reaperPlaces[reaper.place], index });
+  }
+
+  #referred(answer: Answer): FrontEnds {
     const { error, received, call } = answer;
     if (error === 0 && received >= 0) {
       this.#pidfd = received;
@@ -204,7 +227,20 @@ export class WaitingProcess {
         },
         true,
       );
-      if (watch < 0) reject(systemError("FENCE_EXEC_PLAN", "cannot watch the waiting process", "epoll_ctl", watch, {}));
+      if (watch < 0) reject(cannotWatch(watch));
+    });
+  }
+
+  /** There is a message, or its end. By way of an epoll set: what libuv watches itself it makes non-blocking, for good. */
+  #readable(): Promise<void> {
+    const epoll = this.#addon.epollCreate();
+    const added = epoll < 0 ? epoll : this.#addon.epollControl(epoll, EPOLL_CTL_ADD, this.#socket, EPOLLIN, 0);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const watch = added < 0 ? added : this.#addon.watch(epoll, resolve, true);
+    const heard = watch < 0 ? Promise.reject(cannotWatch(watch)) : promise;
+    return heard.finally(() => {
+      if (watch >= 0) this.#addon.unwatch(watch);
+      if (epoll >= 0) this.#addon.closeDescriptor(epoll);
     });
   }
 
@@ -259,8 +295,12 @@ export class WaitingProcess {
   }
 
   /** P0 answers with a descriptor or an error, which is positive. */
-  #ask(kind: "take" | "refer" | "give", contents: Contents): Answer {
+  #ask(kind: "take" | "give", contents: Contents): Answer {
     this.#send(kind, contents);
+    return this.#answer(kind);
+  }
+
+  #answer(kind: "take" | "refer" | "give"): Answer {
     const answer = this.#receive();
     if (answer === "closed") throw this.#ended("recvmsg", econnreset);
     if (answer.kind !== protocol.kinds.taken) throw bug(`the stub answered ${answer.kind} to ${kind}`);
@@ -290,4 +330,8 @@ export class WaitingProcess {
     if (typeof message !== "number") return message;
     throw systemError("FENCE_EXEC_PLAN", "cannot hear the waiting process", "recvmsg", message, { step });
   }
+}
+
+function cannotWatch(result: number): FenceError {
+  return systemError("FENCE_EXEC_PLAN", "cannot watch the waiting process", "epoll_ctl", result, { step });
 }

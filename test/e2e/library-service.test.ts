@@ -114,6 +114,21 @@ test("a command is launched once", async () => {
   expect(await outcome(first)).toMatchObject({ status: 0, stdout: "still" });
 });
 
+test("a command whose process was stopped keeps no other one from its launch", async () => {
+  const service = new RawService();
+  const opened = await service.open();
+  const stopped = attach(opened, id);
+  const later = outcome(stopped);
+  expect(await service.next()).toEqual({ event: "asked", id });
+  stopped.kill("SIGSTOP");
+  service.tell(runRequest(id, "echo", "later"));
+  const other = "0000000b-00000000";
+  service.tell(runRequest(other, "echo", "now"));
+  expect(await outcome(attach(opened, other))).toEqual({ status: 0, stdout: "now\n", stderr: "" });
+  stopped.kill("SIGCONT");
+  expect(await later).toEqual({ status: 0, stdout: "later\n", stderr: "" });
+});
+
 test("a command whose process never came is told to have ended", async () => {
   const service = new RawService();
   await service.open();
