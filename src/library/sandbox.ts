@@ -40,7 +40,7 @@ export interface SandboxEvent {
 }
 
 export interface SandboxEvents {
-  /** Something was denied on the host's side: a connection, mostly. */
+  /** Something was denied on the host's side: a connection, mostly. What is not read in time is left out. */
   denied: [SandboxEvent];
   /** What `fence run` would say on standard error about one command although nothing is wrong. */
   notice: [SandboxEvent];

@@ -10,6 +10,9 @@ import { FenceError } from "../base/errors.ts";
 import { LineSplitter, type ServiceEvent, type ServiceRequest, serviceProtocol } from "../base/service-protocol.ts";
 import { parseRequest } from "./requests.ts";
 
+/** What a sandbox can cause without end is left out when so much waits for a library that does not read. */
+const mostWaitingBytes = 64 << 10;
+
 export class Control {
   readonly #socket: Socket;
   readonly #lines = new LineSplitter();
@@ -32,6 +35,7 @@ export class Control {
 
   /** What cannot be sent is lost: nobody is there to read it. */
   tell(event: ServiceEvent): void {
+    if (event.event === "denied" && this.#socket.writableLength > mostWaitingBytes) return;
     if (!this.#socket.destroyed) this.#socket.write(`${JSON.stringify(event)}\n`);
   }
 

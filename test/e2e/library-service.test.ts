@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { createInterface, type Interface } from "node:readline";
 import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -51,6 +52,15 @@ class RawService {
     return event;
   }
 
+  /** It hears nothing of the service's until resume(). */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   end(): void {
     this.#socket.end();
   }
@@ -71,6 +81,16 @@ function runRequest(id: string, ...argv: readonly string[]): RunRequest {
 
 function attach({ socket, pid }: Opened, id: string): ChildProcess {
   return spawn(fence, ["attach", socket, String(pid), id], { stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** Nobody listens there any more. */
+async function portOfNobody(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 /** To be called before it ends. */
@@ -127,6 +147,29 @@ test("a command whose process was stopped keeps no other one from its launch", a
   expect(await outcome(attach(opened, other))).toEqual({ status: 0, stdout: "now\n", stderr: "" });
   stopped.kill("SIGCONT");
   expect(await later).toEqual({ status: 0, stdout: "later\n", stderr: "" });
+});
+
+test("what a program is denied without end does not fill the service's memory", async (context) => {
+  requires("bash")(context);
+  const service = new RawService();
+  const port = await portOfNobody();
+  const network = { allowLocalOutbound: true, allowLocalOutboundPorts: [port] };
+  const opened = await service.open({ settings: { given: { network } } });
+  const connections = 4000; // two denials each
+  const connect = `for ((i = 0; i < ${connections}; i++)); do read -r <>/dev/tcp/127.0.0.1/${port}; done 2>/dev/null; true`;
+  service.tell(runRequest(id, "bash", "-c", connect));
+  const command = outcome(attach(opened, id));
+  expect(await service.next()).toMatchObject({ event: "started" });
+  service.pause();
+  expect(await command).toMatchObject({ status: 0 });
+  service.resume();
+  let heard = 0;
+  for (let event = await service.next(); event?.event !== "ended"; event = await service.next()) {
+    expect(event).toMatchObject({ event: "denied", text: expect.stringContaining("ECONNREFUSED") });
+    heard++;
+  }
+  expect(heard).toBeGreaterThan(0);
+  expect(heard).toBeLessThan(connections);
 });
 
 test("a command whose process never came is told to have ended", async () => {
