@@ -2,7 +2,8 @@
  * Where the processes of commands ask for their launch: a socket that takes the ends of their channels.
  *
  * Runs:     host, in the service.
- * Promises: nobody but this user gets in; a message that is no request for a launch closes what came with it.
+ * Promises: nobody but this user gets in; a message that is no request for a launch closes what came with it; nobody keeps others
+ *           out by saying nothing.
  * Source:   native/stub/protocol.h, MESSAGE_ATTACH; unix(7)
  */
 
@@ -22,6 +23,8 @@ export interface Attachment {
 const step = "open-service";
 const ownerOnly = 0o600;
 const backlog = 4096;
+/** Each takes a descriptor and a watch, and whoever means it sends its message at once: the oldest goes. */
+const mostSilent = 64;
 
 export class Attachments {
   readonly #addon: Addon;
@@ -65,6 +68,8 @@ export class Attachments {
     const watch = this.#addon.watch(connection, () => this.#hear(watch, connection), false);
     if (watch < 0) this.#addon.closeDescriptor(connection);
     else this.#silent.set(watch, connection);
+    const [oldest] = this.#silent;
+    if (this.#silent.size > mostSilent && oldest !== undefined) this.#drop(...oldest);
   }
 
   #hear(watch: number, connection: number): void {

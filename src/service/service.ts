@@ -123,7 +123,8 @@ class Service {
 
   #attach(attachment: Attachment): void {
     const { id } = attachment;
-    if (this.#unannounced.has(id) || this.#running.has(id) || this.#unannounced.size >= mostUnannounced) {
+    const isTooMuch = !this.#announced.has(id) && this.#unannounced.size >= mostUnannounced;
+    if (this.#unannounced.has(id) || this.#running.has(id) || isTooMuch) {
       this.#refuse(attachment);
       return;
     }
