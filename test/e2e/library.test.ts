@@ -7,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { homeFolder } from "../kit/launched.ts";
 import { createSandbox, FenceError, failureOf, sandboxOf } from "../kit/library.ts";
+import { probe } from "../kit/probe.ts";
 import { requires } from "../kit/requires.ts";
 import { fence, folder } from "../kit/sandbox.ts";
 import { workplace } from "../kit/workplace.ts";
@@ -317,13 +318,11 @@ describe("the network", () => {
 
   test("reaches published ports, whose numbers are known at the start", async () => {
     const sandbox = await sandboxOf({ publish: ["0:8080"] });
-    const serve =
-      "require('net').createServer(c => c.end('served')).listen(8080, '127.0.0.1', () => console.log('up'))";
-    await using command = sandbox.spawn(process.execPath, ["-e", serve]);
+    await using command = sandbox.spawn(probe, ["serve-tcp", "8080"]); // it echoes to one client
     const { published } = await command.started;
     expect(published).toEqual([{ host: "127.0.0.1", hostPort: expect.any(Number), port: 8080 }]);
     await once(command.stdout, "data");
-    expect(await text(connect(published[0]?.hostPort ?? 0, "127.0.0.1"))).toBe("served");
+    expect(await text(connect(published[0]?.hostPort ?? 0, "127.0.0.1").end("served"))).toBe("served");
   });
 });
 
