@@ -189,9 +189,10 @@ static napi_value receive_message_call(napi_env env, napi_callback_info info)
 	memset(&control, 0, sizeof(control));
 	message.msg_control = &control;
 	message.msg_controllen = sizeof(control);
+	/* ECONNRESET is said once, before what the other end sent and when it closed with messages unread: those stand behind it. */
 	do {
 		received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-	} while (received == -1 && errno == EINTR);
+	} while (received == -1 && (errno == EINTR || errno == ECONNRESET));
 	if (received == -1)
 		return glue_number(env, -errno);
 	received_descriptors(&message, slot, count);

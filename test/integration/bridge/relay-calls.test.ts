@@ -20,6 +20,20 @@ afterEach(() => {
 });
 
 describe("the relay's calls", () => {
+  test("a message is received though whoever sent it closed with messages unread", () => {
+    const ends = new Int32Array(2);
+    expect(addon.messagePair(ends)).toBe(0);
+    const [near = -1, far = -1] = ends;
+    opened(near);
+    expect(addon.sendMessage(near, Buffer.from("unread"), -1, -1)).toBe(0);
+    expect(addon.sendMessage(far, Buffer.from("last"), -1, -1)).toBe(0);
+    expect(close(far)).toBe(0);
+    const received = Buffer.alloc(8);
+    expect(addon.receiveMessage(near, received, new Int32Array(1))).toBe(4);
+    expect(received.toString("latin1", 0, 4)).toBe("last");
+    expect(addon.receiveMessage(near, received, new Int32Array(1))).toBe(0);
+  });
+
   test("answer -errno and never throw for a failed system call", () => {
     const bytes = Buffer.alloc(8);
     const address = encodeAddress({ kind: "tcp", host: "127.0.0.1", port: 1 });
