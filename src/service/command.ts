@@ -44,13 +44,13 @@ export class Command {
     });
   }
 
-  /** The process of the command ends last: whoever waits for it has the reason then, and nothing is open here. */
+  /** The library hears of it last: nothing is open here then. */
   #leave(id: string, failure: FenceError | null, tell: Tell): void {
+    if (failure !== null) this.#front.exit(failure.exitStatus);
+    this.#front.leave();
     tell(
       failure === null ? { event: "ended", id, launched: true } : { event: "failed", id, error: errorRecord(failure) },
     );
-    if (failure !== null) this.#front.exit(failure.exitStatus);
-    this.#front.leave();
   }
 
   /** The library is gone: the sandbox ends, and the process of the command with this status. */
