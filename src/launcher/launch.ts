@@ -179,8 +179,8 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
   launch.started();
   const end = await front.ended();
   if (end === "gone") return; // whoever waited for this process has gone as well
+  const said = await sandbox.allSaid(inside); // a listener of the sandbox's may be among it
   await network.drain();
-  const said = await sandbox.allSaid(inside);
   refuseFailure({ end, inside, said, request, decision });
   report.ended(
     end,

@@ -3,10 +3,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { homeFolder, type LaunchOptions, launch, launched, users } from "../kit/launched.ts";
 import { probe } from "../kit/probe.ts";
 import { requires } from "../kit/requires.ts";
-
-/** The program that asks finds the same, whoever has set its sandbox up: --no-fast-path selects the standalone way. */
-const ways = { launched: [], standalone: ["--no-fast-path"] } as const;
-type Way = keyof typeof ways;
+import { type Way, wayOptions } from "../kit/ways.ts";
 
 const needs = { root: requires("bwrap", "root"), nobody: requires("unprivileged bwrap") };
 
@@ -18,7 +15,7 @@ async function inBoth(script: string, options: LaunchOptions): Promise<Record<Wa
 }
 
 async function inWay(way: Way, script: string, options: LaunchOptions): Promise<string> {
-  const given = { ...options, options: [...ways[way], ...(options.options ?? [])] };
+  const given = { ...options, options: [...wayOptions[way], ...(options.options ?? [])] };
   const { status, stdout, stderr, reports } = await launched(["sh", "-c", script], given);
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   expect(reports).toContainEqual(expect.objectContaining({ event: "ready", way }));
@@ -92,7 +89,7 @@ describe.for(users)("as %s, both ways show the program the same", (user) => {
     { what: "a working directory that is not there", words: ["true"], options: ["--chdir", "/nothing/there"] },
   ])("the same error for $what", async ({ words, options }) => {
     const tried = async (way: Way) => {
-      const { status, stderr, reports } = await launched(words, { user, options: [...ways[way], ...options] });
+      const { status, stderr, reports } = await launched(words, { user, options: [...wayOptions[way], ...options] });
       return { status, stderr, failed: reports.at(-1) };
     };
     const outcome = await tried("launched");

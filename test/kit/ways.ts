@@ -14,12 +14,9 @@ export type Way = (typeof ways)[number];
 /** The options that make it so. */
 export const wayOptions: Readonly<Record<Way, readonly string[]>> = { launched: [], standalone: ["--no-fast-path"] };
 
-/** Turned on as soon as the event "ready" has the member "way". */
-const areReported: boolean = false;
-
 /** Throws when fence says that it has gone another way. */
 export function confirmWay(reports: readonly Json[], way: Way): void {
   const ready = reports.find(({ event }) => event === "ready");
-  if (areReported && ready !== undefined && ready.way !== way)
+  if (ready !== undefined && ready.way !== way)
     throw new Error(`fence has gone the way ${JSON.stringify(ready.way)}, this test is about ${way}`);
 }
