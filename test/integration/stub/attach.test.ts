@@ -21,7 +21,7 @@ describe("fence attach", () => {
   const plan = planFor(["sh", "-c", "cat; echo error >&2; exit 7"]);
 
   test("is the front of what the service launches", () => {
-    expect(attached("accept refer-front heard plan setup drained leave", { plan })).toEqual({
+    expect(attached("accept refer-front heard plan setup drained life-drain leave", { plan })).toEqual({
       status: 7,
       stdout: "",
       stderr: "error\n",
@@ -44,7 +44,7 @@ describe("fence attach", () => {
 
   test("what the caller left open is not the program's", () => {
     const opened = "for fd in 3 4 5 6 7 8 9; do if true >&$fd; then echo open; fi 2>/dev/null; done; true";
-    const { stdout, status } = attached("accept refer-front heard plan setup drained leave", {
+    const { stdout, status } = attached("accept refer-front heard plan setup drained life-drain leave", {
       plan: planFor(["sh", "-c", opened]),
       arranged: "exec 3</dev/null 8</dev/null 9</dev/null;",
     });
@@ -52,7 +52,7 @@ describe("fence attach", () => {
   });
 
   test("standard streams that the caller had closed are told, and nothing of fence's is in their place", () => {
-    const { stdout, status } = attached("accept refer-front heard plan setup drained leave", {
+    const { stdout, status } = attached("accept refer-front heard plan setup drained life-drain leave", {
       plan: planFor(["sh", "-c", "readlink /proc/self/fd/0 /proc/self/fd/2"]),
       arranged: "exec <&- 2>&-;",
     });

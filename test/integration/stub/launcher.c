@@ -20,7 +20,8 @@
  *   service:  listen PATH | listen-as USER PATH     setup and life come through this socket then
  *             accept | refuse                       takes them | closes the connection
  *             refer-front                           to setup
- *             drained, life-exit N, leave           prints the next message of life; says EXIT to it; closes it
+ *             drained, life-exit N, life-drain      prints the next message of life; says EXIT or DRAIN to it
+ *             leave                                 closes life
  *   factory:  ask FAMILY | factory-junk N           asks and prints the answer; N bytes that are no message
  *             factory-kind N                        a message of that kind, with a descriptor
  *             flood, answers                        asks as often as fits; reads as many answers, in their order
@@ -349,6 +350,8 @@ static int obey(char **words)
 		return hear("life", with.life), 1;
 	if (strcmp(word, "life-exit") == 0)
 		return say(with.life, MESSAGE_EXIT, number, 0, 0, -1), 2;
+	if (strcmp(word, "life-drain") == 0)
+		return say(with.life, MESSAGE_DRAIN, 0, 0, 0, -1), 1;
 	if (strcmp(word, "leave") == 0)
 		return close(with.life), 1;
 	if (strcmp(word, "signal") == 0)
