@@ -24,7 +24,7 @@ static long open_closed_streams(void)
 	return closed;
 }
 
-long front_fork(const struct own *own, int *control)
+long front_fork(const struct own *own, int *control, uint32_t *call)
 {
 	struct reaper_ends ends = {
 		.place = REAPER_FRONT,
@@ -35,17 +35,25 @@ long front_fork(const struct own *own, int *control)
 	int pair[2], keep[2];
 	long result = channel_pair(pair);
 
+	*call = TAKEN_SOCKETPAIR;
 	if (result < 0)
 		return result;
 	ends.control = pair[0];
+	*call = TAKEN_CLONE;
 	result = reaper_fork(own->start, &ends);
 	if (result < 0)
 		return result;
 	*control = pair[1];
 	keep[0] = own->setup;
 	keep[1] = pair[1];
+	*call = TAKEN_CLOSE_RANGE;
 	result = descriptor_close_others(keep, sizeof(keep) / sizeof(keep[0]));
-	if (result >= 0)
-		result = sys_fcntl(pair[1], F_SETFD, 0);
-	return result < 0 ? result : open_closed_streams();
+	if (result < 0)
+		return result;
+	*call = TAKEN_FCNTL;
+	result = sys_fcntl(pair[1], F_SETFD, 0);
+	if (result < 0)
+		return result;
+	*call = TAKEN_OPEN;
+	return open_closed_streams();
 }

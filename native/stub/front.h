@@ -13,7 +13,8 @@
 /*
  * As reaper_fork(), but in the child: closes what it inherited but own->setup, opens the standard streams that the caller had
  * closed as /dev/null, and returns a bit for each of those. @control is its end to the front, for the sandbox to inherit.
+ * Or -errno, of @call (enum taken_call).
  */
-long front_fork(const struct own *own, int *control);
+long front_fork(const struct own *own, int *control, uint32_t *call);
 
 #endif

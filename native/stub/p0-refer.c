@@ -61,7 +61,7 @@ static int is_open_descriptor(const struct own *own, int descriptor)
  * Goes on in a child, which becomes the program; this process stays behind as its reaper. @control leads to the front,
  * @factory to who asks for sockets. Returns 0 or -errno.
  */
-static long leave_reaper(struct own *own, enum reaper_place place, int *control, int factory)
+static long leave_reaper(struct own *own, enum reaper_place place, int *control, int factory, uint32_t *call)
 {
 	const struct reaper_ends inside = {
 		.place = place,
@@ -71,11 +71,12 @@ static long leave_reaper(struct own *own, enum reaper_place place, int *control,
 	};
 	long result;
 
+	*call = TAKEN_CLONE;
 	if (place == REAPER_FRONT)
-		result = front_fork(own, control);
+		result = front_fork(own, control, call);
 	else if (place == REAPER_INSIDE && !(is_open_descriptor(own, *control) &&
 					     (factory == NO_DESCRIPTOR || is_open_descriptor(own, factory))))
-		result = -EBADF;
+		*call = TAKEN_FCNTL, result = -EBADF;
 	else
 		result = reaper_fork(own->start, &inside);
 	if (result < 0)
@@ -95,9 +96,12 @@ void p0_refer(struct own *own, const struct message *message)
 	enum reaper_place place = message->value;
 	int control = (int)message->index;
 	int factory = place == REAPER_INSIDE && message->step != 0 ? (int)message->step : NO_DESCRIPTOR;
-	long result = place == REAPER_NONE ? 0 : leave_reaper(own, place, &control, factory);
-	struct message taken = { .kind = MESSAGE_TAKEN, .value = TAKEN_CLONE };
+	struct message taken = { .kind = MESSAGE_TAKEN };
+	long result = place == REAPER_NONE ? 0 : leave_reaper(own, place, &control, factory, &taken.value);
 
+	/* A launcher on the host is told of a failure alone: the end is the front's to tell. */
+	if (own->face == SET_UP_LAUNCHED && result >= 0)
+		return;
 	if (result >= 0) {
 		taken.value = TAKEN_PIDFD_OPEN;
 		taken.index = (uint32_t)control;
@@ -105,7 +109,7 @@ void p0_refer(struct own *own, const struct message *message)
 		result = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
 	}
 	taken.error = result < 0 ? (uint32_t)-result : 0;
-	own->is_refused = own->face == SET_UP_LAUNCHED && result < 0;
+	own->is_refused = own->face == SET_UP_LAUNCHED;
 	answer_with(own, &taken, result < 0 ? NO_DESCRIPTOR : (int)result);
 	if (result >= 0)
 		(void)sys_close((int)result); /* the set-up has its own copy */

@@ -21,8 +21,9 @@ enum message_kind {
 	MESSAGE_FAILED = 5,    /* from P0: step, index and error of the plan's step that failed; P0 then awaits EXIT. value =
 				which of the step's calls, enum exec_plan_listen_call and so on. When there was nothing to execute:
 				descriptor = O_PATH of the root directory, to look at it from outside */
-	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd; value: enum reaper_place; unless that is 0 stay as the
-				reaper, a child goes on as P0 and answers. In the sandbox of a launcher index is the descriptor
+	MESSAGE_REFER = 6,     /* to P0: answer TAKEN with your pidfd, or in a launched sandbox only if that fails; value:
+				enum reaper_place; unless that is 0 stay as the reaper, a child goes on as P0 and answers. In
+				the sandbox of a launcher index is the descriptor
 				that leads to it; in the launcher's front the answer's index is the one to hand to the sandbox,
 				and its step has a bit for each of the descriptors 0 to 2 that the caller had closed. To
 				the inside step is the descriptor on which sockets are asked for, MESSAGE_SOCKET, or 0 */
@@ -86,7 +87,15 @@ enum message_kind {
 };
 
 /* What MESSAGE_TAKEN says has failed. */
-enum taken_call { TAKEN_FCNTL = 0, TAKEN_SENDMSG = 1, TAKEN_CLONE = 2, TAKEN_PIDFD_OPEN = 3 };
+enum taken_call {
+	TAKEN_FCNTL = 0,
+	TAKEN_SENDMSG = 1,
+	TAKEN_CLONE = 2,
+	TAKEN_PIDFD_OPEN = 3,
+	TAKEN_SOCKETPAIR = 4,
+	TAKEN_CLOSE_RANGE = 5,
+	TAKEN_OPEN = 6,
+};
 
 /* Which process stays behind as the program's reaper, and whom it answers to. */
 enum reaper_place {

@@ -19,7 +19,7 @@ import {
   receiveMessage,
   sendMessage,
 } from "./protocol.ts";
-import { type StepFailure, stepFailure } from "./stub.ts";
+import { processHint, type StepFailure, stepFailure, takenCall } from "./stub.ts";
 
 const step = "start-sandbox";
 const eagain = -11;
@@ -134,8 +134,7 @@ export class LaunchedProcess {
   #takeMessage(message: Message): void {
     switch (message.kind) {
       case protocol.kinds.taken:
-        this.#addon.closeDescriptor(message.descriptor); // of P0, whose end is the front's to tell
-        if (message.error !== 0) this.#outcome.resolve({ kind: "refused", error: refused(message) });
+        this.#outcome.resolve({ kind: "refused", error: refused(message) });
         break;
       case protocol.kinds.listener:
         this.#told.listener(message.index, message.descriptor);
@@ -161,9 +160,10 @@ export class LaunchedProcess {
   }
 }
 
-function refused({ error }: Message): FenceError {
-  return systemError("FENCE_STUB", "cannot start the program's reaper in the sandbox", "clone", -error, {
+function refused(message: Message): FenceError {
+  const result = -message.error;
+  return systemError("FENCE_STUB", "cannot start the program's reaper in the sandbox", takenCall(message), result, {
     step: "init",
-    hint: "no more processes may be started: ulimit -u, pids limit of the container",
+    ...(result === eagain && { hint: processHint }),
   });
 }

@@ -48,7 +48,15 @@ export function stepFailure({ step: type, index, value: call, error }: Message):
 }
 
 /** By the number that native/stub/protocol.h gives them. */
-const takenCalls = ["fcntl", "sendmsg", "clone", "pidfd_open"];
+const takenCalls = ["fcntl", "sendmsg", "clone", "pidfd_open", "socketpair", "close_range", "open"];
+
+/** What the message TAKEN says has failed. */
+export function takenCall({ value }: Pick<Message, "value">): string {
+  return takenCalls[value] ?? "sendmsg";
+}
+
+/** What helps when a process cannot be started. */
+export const processHint = "no more processes may be started: ulimit -u, pids limit of the container";
 
 /** Which process stays behind as the program's reaper. */
 export type Reaper =
@@ -168,7 +176,7 @@ export class WaitingProcess {
     const tried = "cannot refer to the program's own process";
     throw systemError("FENCE_STUB", tried, error === 0 ? "recvmsg" : call, result, {
       step,
-      ...(result === eagain && { hint: "no more processes may be started: ulimit -u, pids limit of the container" }),
+      ...(result === eagain && { hint: processHint }),
     });
   }
 
@@ -305,7 +313,7 @@ export class WaitingProcess {
     if (answer === "closed") throw this.#ended("recvmsg", econnreset);
     if (answer.kind !== protocol.kinds.taken) throw bug(`the stub answered ${answer.kind} to ${kind}`);
     const { error, descriptor: received, index, step } = answer;
-    return { error, received, call: takenCalls[answer.value] ?? "sendmsg", index, step };
+    return { error, received, call: takenCall(answer), index, step };
   }
 
   #send(kind: MessageKind, contents: Contents): void {

@@ -20,7 +20,6 @@ describe("fence launched", () => {
       stdout: "out\n",
       stderr: "error\n",
       heard: [
-        "setup taken: error 0 of call 3",
         "setup 24: value 0, step 0, index 0, error 0, none",
         "setup closed",
         "control 49: value 1, step 0, index 0, error 0, none",
@@ -95,7 +94,7 @@ describe("fence launched", () => {
       const plan = planFor(["echo", "started"]);
       const { status, stdout, stderr, heard } = launched(`${refer} plan start heard exit 75 setup`, { plan });
       expect({ status, stdout, stderr }).toEqual({ status: 75, stdout: "", stderr: "" });
-      expect(heard[0]).toBe("setup taken: error 9 of call 2");
+      expect(heard[0]).toBe("setup taken: error 9 of call 0");
     },
   );
 
