@@ -94,6 +94,11 @@ enum exec_plan_path_rule_call {
 	PLAN_PATH_RULE_LANDLOCK_ADD_RULE = 2,
 };
 
+enum exec_plan_signals_call {
+	PLAN_SIGNALS_RT_SIGACTION = 0,
+	PLAN_SIGNALS_RT_SIGPROCMASK = 1,
+};
+
 struct plan_failure {
 	uint32_t step;	  /* enum exec_plan_type, enum exec_plan_preparation */
 	uint32_t index;	  /* which step of the plan, from 0 */

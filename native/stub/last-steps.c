@@ -89,10 +89,11 @@ static long set_stream(const struct exec_plan_stream *stream)
 }
 
 /* Exec keeps what is ignored, and gives everything else its default action, sigaction(2). */
-static long set_signals(const struct exec_plan_signals *signals)
+static long set_signals(const struct exec_plan_signals *signals, uint32_t *call)
 {
 	long result = 0;
 
+	*call = PLAN_SIGNALS_RT_SIGACTION;
 	for (int signal = 1; result >= 0 && signal <= LAST_SIGNAL; signal++) {
 		int is_ignored = (signals->ignored >> (signal - 1)) & 1;
 		const struct sys_action action = { .handler = is_ignored ? SYS_IGNORED : 0 };
@@ -100,7 +101,10 @@ static long set_signals(const struct exec_plan_signals *signals)
 		if (is_ignored || (signal != SIGKILL && signal != SIGSTOP))
 			result = sys_action(signal, &action, NULL);
 	}
-	return result < 0 ? result : sys_set_blocked_signals(signals->blocked);
+	if (result < 0)
+		return result;
+	*call = PLAN_SIGNALS_RT_SIGPROCMASK;
+	return sys_set_blocked_signals(signals->blocked);
 }
 
 static long execute(struct vectors *vectors, const char *path)
@@ -146,7 +150,7 @@ static long carry_out(const struct exec_plan_step *step, struct vectors *vectors
 	case PLAN_STREAM:
 		return set_stream(payload);
 	case PLAN_SIGNALS:
-		return set_signals(payload);
+		return set_signals(payload, &failure->call);
 	case PLAN_DROP_CAPABILITIES:
 		return restrict_capabilities(0);
 	case PLAN_LANDLOCK:

@@ -81,9 +81,15 @@ export function explainFailure(
         step: "streams",
       });
     case "signals":
-      return systemError("FENCE_EXEC_PLAN", "cannot set the program's signals", "rt_sigaction", failure.result, {
-        step: "signals",
-      });
+      return systemError(
+        "FENCE_EXEC_PLAN",
+        "cannot set the program's signals",
+        callOf("signals", failure),
+        failure.result,
+        {
+          step: "signals",
+        },
+      );
     case "landlock":
       return systemError("FENCE_LANDLOCK", "cannot enforce the ruleset", "landlock_restrict_self", failure.result, {
         step: "enforce-landlock",

@@ -92,6 +92,7 @@ export interface RulesetMasks {
 export const stepCalls = {
   listen: ["socket", "setsockopt", "bind", "listen", "sendmsg"],
   "path-rule": ["open", "fstat", "landlock_add_rule"],
+  signals: ["rt_sigaction", "rt_sigprocmask"],
 } as const;
 
 /** As the step `signals` has them. */

@@ -51,6 +51,7 @@ test("what the stub names before the first step is no step type: its rank is 0",
 test.for([
   { name: "exec_plan_listen_call", prefix: "PLAN_LISTEN_", calls: stepCalls.listen },
   { name: "exec_plan_path_rule_call", prefix: "PLAN_PATH_RULE_", calls: stepCalls["path-rule"] },
+  { name: "exec_plan_signals_call", prefix: "PLAN_SIGNALS_", calls: stepCalls.signals },
 ])("the calls of failures are those of enum $name", ({ name, prefix, calls }) => {
   const numbered = Object.fromEntries(calls.map((call, number) => [`${prefix}${call.toUpperCase()}`, number]));
   expect(numbered).toEqual(enums[name]);
