@@ -59,7 +59,7 @@ static int is_open_descriptor(const struct own *own, int descriptor)
 
 /*
  * Goes on in a child, which becomes the program; this process stays behind as its reaper. @control leads to the front,
- * @factory to who asks for sockets. Returns 0 or -errno.
+ * @factory to who asks for sockets. Returns 0 or -errno, of @call.
  */
 static long leave_reaper(struct own *own, enum reaper_place place, int *control, int factory, uint32_t *call)
 {

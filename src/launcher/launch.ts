@@ -32,6 +32,7 @@ import { LaunchReport } from "./report.ts";
 import type { LaunchRequest } from "./request.ts";
 import { sweepRuntimeDirectories } from "./runtime-directory.ts";
 import { bubblewrap, environmentInside, type LaunchContext, planOfInside, startSandbox } from "./start.ts";
+import { stubReport } from "./stub-report.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 
 /** Any descriptor: no step is made of it. */
@@ -228,10 +229,20 @@ interface Ending {
 /** Throws what kept the program from starting; nothing when it was started, or the user ended the start. */
 function refuseFailure({ end, inside, said, request, decision }: Ending): void {
   const { failure, wasReady } = inside;
-  if (failure !== null) throw request.program.kind === "shell" ? withShellHint(failure) : failure;
+  if (failure !== null) {
+    const cause = isEndOfOther(failure) ? stubReport(said) : null;
+    throw cause ?? (request.program.kind === "shell" ? withShellHint(failure) : failure);
+  }
   if (wasReady || (end.ofProgram && end.signal !== null)) return;
+  const report = stubReport(said);
+  if (report !== null) throw report;
   const signal = end.signal === null ? null : signalName(end.signal);
   throw explainBwrapFailure({ stderr: said, status: end.exit, signal }, decision.isolationDoors.ground());
+}
+
+/** Somebody in the sandbox saw no more than that another process there had ended. */
+function isEndOfOther({ details: { errno } }: FenceError): boolean {
+  return errno === "EPIPE" || errno === "ECONNRESET";
 }
 
 function withShellHint(failure: FenceError): FenceError {

@@ -9,7 +9,10 @@
 import { readFileSync } from "node:fs";
 import { buildId } from "../base/build.ts";
 import { bug } from "../base/errors.ts";
-import { type ArgumentStep, execPlan, type ProcessStep, signalMask } from "../plan/exec-plan.ts";
+import { explainFailure } from "../inside/step-failure.ts";
+import { emptyRequest } from "../landlock/request.ts";
+import { chooseRuleset } from "../landlock/ruleset.ts";
+import { type ArgumentStep, execPlan, type ProcessStep, signalMask, stepTypes } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import type { Addon } from "../sys/addon.ts";
 import { nodeError, systemError } from "../sys/errno.ts";
@@ -24,6 +27,7 @@ const everySignal = (1n << 64n) - 1n;
 /** bwrap waits for it, and for ever when it is ignored; the program finds it as it was. */
 const sigchld = 17;
 const standardError = 2;
+const noLandlock = chooseRuleset(emptyRequest, 0, "off");
 /** How long the pipes may stay open when the sandbox has ended. */
 const patienceMs = 2000;
 
@@ -101,6 +105,8 @@ export class Sandbox {
     this.#waiting.start(encodeExecPlan(steps), -1);
     const failure = await this.#waiting.started();
     if (failure === null) return;
+    if (failure.type !== stepTypes.exec)
+      throw explainFailure(failure, { plan: steps, directory: ".", programPath: path }, noLandlock);
     throw systemError("FENCE_BWRAP", `cannot execute ${path}`, "execve", failure.result, {
       step,
       path,
