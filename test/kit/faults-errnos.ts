@@ -83,3 +83,20 @@ export const errnosOf: Readonly<Record<string, readonly string[]>> = {
   mkdir: ["EACCES"],
   open: ["EACCES"],
 };
+
+/** What the message calls the call that failed. */
+export const otherNames: Readonly<Record<string, readonly string[]>> = {
+  openat: ["open"],
+  newfstatat: ["fstat"],
+  statx: ["lstat", "fstat", "recvmsg"],
+  pread64: ["read", "pread"],
+  prlimit64: ["prlimit"],
+  /** Parts of what receives a descriptor, or makes a sealed file. */
+  fcntl: ["recvmsg", "memfd_create"],
+  write: ["memfd_create"],
+  pwrite64: ["memfd_create"],
+  capget: ["capset"],
+};
+
+/** Names of one number, errno(3), and a number that the stub has no name for. */
+export const otherErrnos: Readonly<Record<string, string>> = { EOPNOTSUPP: "ENOTSUP", ENOPROTOOPT: "errno 92" };

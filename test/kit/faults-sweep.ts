@@ -16,7 +16,7 @@ import {
   type Scenario,
   type Site,
 } from "./faults.ts";
-import { errnosOf } from "./faults-errnos.ts";
+import { errnosOf, otherErrnos, otherNames } from "./faults-errnos.ts";
 
 interface Exception {
   readonly roles: readonly Role[];
@@ -126,23 +126,6 @@ const harmless: readonly Exception[] = [
   },
   { roles: ["keeper"], calls: Object.keys(errnosOf), when: (_, { isKept }) => isKept, why: "the program has started" },
 ];
-
-/** What the message calls the call that failed. */
-const otherNames: Readonly<Record<string, readonly string[]>> = {
-  openat: ["open"],
-  newfstatat: ["fstat"],
-  statx: ["lstat", "recvmsg"],
-  pread64: ["read", "pread"],
-  prlimit64: ["prlimit"],
-  /** Parts of what receives a descriptor, or makes a sealed file. */
-  fcntl: ["recvmsg", "memfd_create"],
-  write: ["memfd_create"],
-  pwrite64: ["memfd_create"],
-  capget: ["capset"],
-};
-
-/** Names of one number, errno(3). */
-const otherErrnos: Readonly<Record<string, string>> = { EOPNOTSUPP: "ENOTSUP" };
 
 interface Case {
   readonly fault: Exclude<Fault, { kind: "none" }>;

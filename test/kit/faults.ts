@@ -9,6 +9,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
+import { basename, dirname } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { inject } from "./probe.ts";
@@ -118,10 +119,17 @@ const ground = [
   'HOME=/mnt/home XDG_RUNTIME_DIR=/mnt/run exec "$@"',
 ].join(" && ");
 
+/** Which processes set the sandbox up, docs/launched.md. */
+export type Way = "launched" | "standalone";
+const wayOptions = {
+  launched: ["--local-port", "9999", "--publish", "127.0.0.1:0:8080"],
+  standalone: ["--no-fast-path"],
+};
+
 /** As `runWithFault()`, of `fence run`: the first names of roles are of the host's processes, those with `in-` of the sandbox's. */
-export async function launchWithFault(fault: Fault): Promise<FaultOutcome> {
-  const options = ["--status-fd", "4", "--allow-read", host.probe, "--deny-read", secret];
-  const program = [host.fence, "run", ...options, "--", host.probe, "open-read", secret];
+export async function launchWithFault(way: Way, fault: Fault): Promise<FaultOutcome> {
+  const options = ["--status-fd", "4", "--allow-read", host.probe, "--deny-read", secret, ...wayOptions[way]];
+  const program = [host.fence, "run", ...options, "--", basename(host.probe), "open-read", secret];
   const space = [
     "unshare",
     "--mount",
@@ -135,13 +143,18 @@ export async function launchWithFault(fault: Fault): Promise<FaultOutcome> {
     ground,
     "sh",
   ];
-  return outcomeOf([...space, inject, "5", "/mnt", ...faultWords(fault), "--", ...program], null);
+  const path = `${dirname(host.probe)}:${process.env["PATH"]}`;
+  return outcomeOf([...space, inject, "5", "/mnt", ...faultWords(fault), "--", ...program], null, path);
 }
 
-async function outcomeOf([file = "", ...args]: readonly string[], plan: Json): Promise<FaultOutcome> {
+async function outcomeOf(
+  [file = "", ...args]: readonly string[],
+  plan: Json,
+  path = process.env["PATH"],
+): Promise<FaultOutcome> {
   const child = spawn(file, args, {
     stdio: ["ignore", "pipe", "pipe", plan === null ? "ignore" : "pipe", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"] },
+    env: { PATH: path },
   });
   const input = child.stdio[3] as Writable | null;
   input?.on("error", () => {}); // whoever is killed does not read it

@@ -17,7 +17,8 @@
  * Roles: p0; detach, its first child; that one's children setup and keeper; child, what becomes the program when p0 stays
  * as its reaper; rehearsal, a throw-away child of either; bridges. Only first threads count. setup and bridges have a
  * new name, and their calls are counted anew, when ld.so is done (setup-node) and when TypeScript begins (setup-script).
- * Of `fence run` child becomes bwrap, whose child in-bwrap becomes the in-p0 of the sandbox, and so on.
+ * Of `fence run` child becomes bwrap, whose child in-bwrap becomes the in-p0 of the sandbox, and so on. Unless it is told
+ * `--no-fast-path` there is nobody else in it but in-child.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -124,7 +125,7 @@ static struct task *add(pid_t id)
 }
 
 /* By whose child it is, and which. --init and --verify are told apart by what the first word after -- is not: see main(). */
-static int has_reaper, is_run;
+static int has_reaper, is_run, is_launched;
 static enum role role_of_child(struct task *parent)
 {
 	unsigned int which = parent->children++;
@@ -140,7 +141,7 @@ static enum role role_of_child(struct task *parent)
 	case IN_BWRAP:
 		return IN_BWRAP;
 	case IN_P0:
-		return which == 0 ? IN_DETACH : IN_CHILD;
+		return which == 0 && !is_launched ? IN_DETACH : IN_CHILD;
 	case IN_DETACH:
 		return which == 0 ? IN_SETUP : IN_KEEPER;
 	case IN_CHILD:
@@ -564,9 +565,12 @@ int main(int argc, char **argv)
 	if (*program == NULL || program - argv < 4)
 		return 2;
 	program++;
-	for (char **word = program; *word != NULL && strcmp(*word, "--") != 0; word++)
-		has_reaper |= strcmp(*word, "--init") == 0;
 	is_run = program[0] != NULL && program[1] != NULL && strcmp(program[1], "run") == 0;
+	is_launched = is_run;
+	for (char **word = program; *word != NULL && strcmp(*word, "--") != 0; word++) {
+		has_reaper |= strcmp(*word, "--init") == 0;
+		is_launched &= strcmp(*word, "--no-fast-path") != 0;
+	}
 	has_reaper |= is_run;
 	report = fdopen(atoi(argv[1]), "w");
 	if (report == NULL || fcntl(fileno(report), F_SETFD, FD_CLOEXEC) == -1)
