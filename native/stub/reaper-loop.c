@@ -94,11 +94,13 @@ uint32_t reaper_await_drain(struct reaper *reaper, struct message *message)
 	};
 	long end = sys_now() + DRAIN_MILLISECONDS;
 	struct delivery delivery;
+	long result;
 	int status;
 
 	message->kind = MESSAGE_DRAIN;
-	if (channel_send(reaper->ends.life, message, NO_DESCRIPTOR) < 0)
-		return 0; /* there is nobody, or nobody any more */
+	result = channel_send(reaper->ends.life, message, NO_DESCRIPTOR);
+	if (result < 0 && result != -EPIPE && result != -ECONNRESET)
+		return 0; /* whoever is not told does not answer; whoever has gone may have left a word */
 	while (polls[1].happened == 0 && sys_now() < end) {
 		(void)sys_poll(polls, sizeof(polls) / sizeof(polls[0]), end - sys_now());
 		if (reaper_forward_signals(reaper))

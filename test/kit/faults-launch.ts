@@ -155,10 +155,11 @@ function wrongOf({ site, fault }: Case, outcome: FaultOutcome, whole: FaultOutco
     (when?.(site) ?? true);
   if (harmless.some(isMeant)) return check(isWhole, "the program did not run");
   const isFine = isWhole || (site.role === "in-keeper" && started && exit === 0 && isReported(stderr));
-  if (mayNotMatter.some(isMeant) && isFine) return [];
+  const isReapers = mayNotMatter.some(isMeant);
+  if (isReapers && isFine) return [];
   const isOfProgram = site.role === "in-child" && programCalls.includes(site.call) && !isOfRule(site);
   const statuses = isOfProgram ? [126, 127] : [125];
-  const isNamed = isOfProgram || isQuestion(site) || names(stderr, site.call, fault.errno);
+  const isNamed = isReapers || isOfProgram || isQuestion(site) || names(stderr, site.call, fault.errno);
   return [
     ...check(isNamed, "the message lacks the call or the errno"),
     ...check(exit !== null && statuses.includes(exit), `the exit status is ${exit}`),

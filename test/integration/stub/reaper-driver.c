@@ -466,6 +466,18 @@ static void front_child_ends(int is_answered)
 	(void)sys_close(with.life);
 }
 
+/* Its last word is older than the end of the sandbox, and it has gone since. */
+static void front_launcher_has_left(void)
+{
+	start_reaper(REAPER_FRONT, 0);
+	hold();
+	say(with.life, MESSAGE_EXIT, 126);
+	(void)sys_close(with.life);
+	expect(sys_kill(with.program, FIRST_REAL_TIME + 5) == 0, "kill");
+	await_zombie();
+	go_on();
+}
+
 static void front_launcher_leaves(void)
 {
 	front_child_ends(1);
@@ -515,6 +527,7 @@ int main(int argc, char **argv)
 		{ "front-mirrors-stop", front_mirrors_stop },
 		{ "front-full", front_full },
 		{ "front-launcher-answers-early", front_launcher_answers_early },
+		{ "front-launcher-has-left", front_launcher_has_left },
 		{ "front-launcher-leaves", front_launcher_leaves },
 		{ "front-launcher-dies", front_launcher_dies },
 	};
