@@ -36,6 +36,8 @@ export interface ChildParts {
   readonly executable: string;
   /** Of Landlock; -1: this kernel has none. Stays the caller's. */
   readonly ruleset: number;
+  /** Of Unix sockets, which Landlock may not know: all, or none. */
+  readonly connectsTo: "all families" | "TCP alone";
   /** Whether it is to say why connections fail. */
   readonly isDebugging: boolean;
 }
@@ -64,7 +66,7 @@ export class NetworkChild implements ChannelOwner {
   }
 
   /** The owner is told in a later turn when that fails. */
-  start({ executable, ruleset, isDebugging }: ChildParts): void {
+  start({ executable, ruleset, connectsTo, isDebugging }: ChildParts): void {
     const pair = messagePair(this.#addon);
     if (typeof pair === "number") {
       this.#endLater(describeFailure("socketpair", pair));
@@ -79,7 +81,7 @@ export class NetworkChild implements ChannelOwner {
     }
     this.#addon.closeDescriptor(far);
     if (ruleset !== noDescriptor) this.send("ruleset", { descriptors: [ruleset] });
-    this.send("filter", { payload: filterBytes("bridge", architecture()) });
+    this.send("filter", { payload: filterBytes(connectsTo === "TCP alone" ? "network" : "bridge", architecture()) });
     this.send("ready");
     if (isDebugging) this.send("debug");
   }

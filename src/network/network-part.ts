@@ -120,10 +120,11 @@ export class NetworkPart implements Watched, EndsOwner, ChildOwner {
     for (const [fd, id] of this.#watched) this.#pollSet.remove(fd, id);
     this.#watched.clear();
     this.#state = "running";
-    const { executable = "/proc/self/exe", debug } = this.#options;
+    const { executable = "/proc/self/exe", debug, targets } = this.#options;
+    const connectsTo = targets.some(({ kind }) => kind === "unix") ? "all families" : "TCP alone";
     const child = new NetworkChild(this.#addon, this.#pollSet, this);
     this.#child = child;
-    child.start({ executable, ruleset: this.#ruleset, isDebugging: debug !== null });
+    child.start({ executable, ruleset: this.#ruleset, connectsTo, isDebugging: debug !== null });
     for (const ends of this.#sandboxes.values()) ends.announce(child, this.#connectionLimit);
   }
 

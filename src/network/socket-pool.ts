@@ -13,7 +13,6 @@ import type { PollSet, Resumable, Watched } from "../bridge/poll-set.ts";
 import type { Addon } from "../sys/addon.ts";
 import { noDescriptor, type Packet, protocol, receivePacket, sendMessage } from "../sys/protocol.ts";
 
-const AF_UNIX = 1;
 const AF_INET = 2;
 const EMSGSIZE = 90;
 /** How many are kept ready. */
@@ -48,8 +47,8 @@ export class SocketPool implements TargetSockets, Watched, Resumable {
   }
 
   take(arrived: () => void): number {
-    // Of a kind that cannot be connected to a port at all: the caller finds that all has ended.
-    if (this.#hasEnded) return this.#addon.socket(AF_UNIX);
+    // What cannot be connected at all: the caller finds that all has ended.
+    if (this.#hasEnded) return this.#addon.epollCreate();
     const socket = this.#ready.shift();
     if (socket === undefined) this.#waiting.push(arrived);
     this.#refill();

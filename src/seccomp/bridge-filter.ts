@@ -9,6 +9,7 @@
 import { type Denial, denials } from "./denials.ts";
 import { ioUring, otherLimits, tcpDetours } from "./detours.ts";
 import { type Architecture, makeFilter, nativeEntrance } from "./filter.ts";
+import { unixSockets } from "./host-sockets.ts";
 
 const because = "a bridge process has no need of it";
 const always = { kind: "always" } as const;
@@ -72,7 +73,17 @@ export const bridgeDenials: readonly Denial[] = [
   ...otherLimits,
 ];
 
+const relayDenials: readonly Denial[] = [...denials, ...bridgeDenials, ...tcpDetours, ...ioUring];
+
 /** The bytes that struct sock_fprog points to. Any but the machine's own kind of calls kills the process. */
 export function bridgeFilter(architecture: Architecture): Uint8Array {
-  return makeFilter([nativeEntrance[architecture]], [...denials, ...bridgeDenials, ...tcpDetours, ...ioUring]);
+  return makeFilter([nativeEntrance[architecture]], relayDenials);
+}
+
+/**
+ * The same for a part on the host that has no Unix socket to connect to: nothing else keeps it from those of services, which
+ * act with all of the user's rights, before Landlock's ABI 9.
+ */
+export function networkFilter(architecture: Architecture): Uint8Array {
+  return makeFilter([nativeEntrance[architecture]], [...unixSockets, ...relayDenials]);
 }

@@ -5,7 +5,7 @@
  * Promises: the same bytes, whether made by the build or here.
  * Source:   esbuild replaces FENCE_FILTERS, build/sea.ts; it is absent when the sources run as they are
  */
-import { bridgeFilter } from "./bridge-filter.ts";
+import { bridgeFilter, networkFilter } from "./bridge-filter.ts";
 import { type Architecture, type FilterAddition, type FilterProfile, programFilter } from "./program-filter.ts";
 
 /** In base64, in the order of filterNames, with commas between. */
@@ -22,7 +22,7 @@ type ProgramKind = keyof typeof programKinds;
 const kinds = Object.keys(programKinds) as readonly ProgramKind[];
 const profiles: readonly FilterProfile[] = ["default", "strict"];
 
-export type FilterName = `${FilterProfile}: ${ProgramKind}` | "bridge";
+export type FilterName = `${FilterProfile}: ${ProgramKind}` | "bridge" | "network";
 
 const programFilters = new Map(
   profiles.flatMap((profile) =>
@@ -30,7 +30,7 @@ const programFilters = new Map(
   ),
 );
 
-export const filterNames: readonly FilterName[] = [...programFilters.keys(), "bridge"];
+export const filterNames: readonly FilterName[] = [...programFilters.keys(), "bridge", "network"];
 
 /** The program's filter. What only `fence run --backend landlock` asks for is not made by the build. */
 export function programFilterBytes(
@@ -58,7 +58,6 @@ export function filterBytes(name: FilterName, architecture: Architecture): Uint8
 
 function makeFilter(name: FilterName, architecture: Architecture): Uint8Array {
   const program = programFilters.get(name);
-  return program === undefined
-    ? bridgeFilter(architecture)
-    : programFilter(program.profile, architecture, program.additions);
+  if (program !== undefined) return programFilter(program.profile, architecture, program.additions);
+  return name === "network" ? networkFilter(architecture) : bridgeFilter(architecture);
 }

@@ -1,7 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import type { Socket } from "node:net";
-import { describe, expect } from "vitest";
+import { mkdtempSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished } from "vitest";
 import { received, whole } from "../../kit/bytes.ts";
 import { test, ways } from "../../kit/network-part.ts";
 import { requires } from "../../kit/requires.ts";
@@ -69,6 +72,22 @@ test("what the configuration does not name cannot be connected to", async ({ sta
   expect(await received(await client())).toMatchObject({ sizeBytes: 0, end: "ECONNRESET" });
   await ends.drain();
   expect(debug).toEqual([expect.stringContaining("connect: EACCES (")]);
+});
+
+test("Unix sockets cannot be connected to when the configuration names none", async ({ stage }) => {
+  const path = join(mkdtempSync(join(tmpdir(), "fence-")), "service");
+  const { promise: outcome, resolve } = Promise.withResolvers<string>();
+  const service = createServer(() => resolve("connected")).listen(path);
+  onTestFinished(() => void service.close());
+  await once(service, "listening");
+  const target = { kind: "tcp", host: "127.0.0.1", port: 1 } as const;
+  const ends = stage.part({ targets: [target], publishedPorts: [], debug: resolve, crashed: () => {} }).sandbox(null);
+  const sandbox = stage.sandbox();
+  const { fd: listener, address: listen } = await sandbox.listen();
+  if (listen.kind !== "tcp") throw new Error("no TCP listener");
+  ends.add({ kind: "outbound", listener, listen, targets: [{ kind: "unix", path }] });
+  stage.opened(await sandbox.connect(listen));
+  expect(await outcome).toContain("clients wait: socket: EPERM (");
 });
 
 test("without descriptors nobody is lost: clients wait, and so do the ends of another sandbox", async ({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { bridgeFilter } from "../../../src/seccomp/bridge-filter.ts";
+import { bridgeFilter, networkFilter } from "../../../src/seccomp/bridge-filter.ts";
 import { programFilter } from "../../../src/seccomp/program-filter.ts";
 import { type SyscallName, syscallNumbers } from "../../../src/seccomp/syscalls.ts";
 import { checkFilter, runFilter } from "../../kit/bpf-interpreter.ts";
@@ -44,6 +44,23 @@ describe.for(machines)("the filter for $abi", ({ architecture, abi, audit }) => 
     expect(ask("sendto", 3, 0, 1, 0x2000_0000)).toBe(eopnotsupp);
     for (const name of ["bind", "listen"] as const) expect(ask(name)).toBe(eperm);
     expect(ask("io_uring_setup")).toBe(enosys);
+  });
+
+  test("makes no Unix sockets that could be connected when it is told so, and all else as before", () => {
+    const network = networkFilter(architecture);
+    const answers = (filter: Uint8Array, name: SyscallName, ...args: readonly number[]) => {
+      const number = syscallNumbers[name][abi] ?? -1;
+      return runFilter(filter, { architecture: audit, number, arguments: args.map(BigInt) }).action;
+    };
+    for (const flags of [0, 0x800, 0x8_0000, 0x8_0800]) {
+      expect(answers(network, "socket", 1, 1 | flags, 0)).toBe(eperm);
+      expect(answers(network, "socketpair", 1, 2 | flags, 0)).toBe(eperm);
+      for (const family of [2, 10]) expect(answers(network, "socket", family, 1 | flags, 0)).toBe(allow);
+    }
+    for (const name of Object.keys(syscallNumbers) as SyscallName[]) {
+      if (["socket", "socketpair"].includes(name) || syscallNumbers[name][abi] === null) continue;
+      expect(answers(network, name), name).toBe(answers(filter, name));
+    }
   });
 
   test("changes no file's mode, owner or attributes", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bridgeFilter } from "../../../src/seccomp/bridge-filter.ts";
+import { bridgeFilter, networkFilter } from "../../../src/seccomp/bridge-filter.ts";
 import { filterBytes, filterNames, programFilterBytes, programFilterName } from "../../../src/seccomp/filters.ts";
 import { programFilter } from "../../../src/seccomp/program-filter.ts";
 
@@ -20,6 +20,7 @@ test.for(["x64", "arm64"] as const)("each name stands for its filter (%s)", (arc
       "other-limits",
     ]),
     bridge: bridgeFilter(architecture),
+    network: networkFilter(architecture),
   };
   const made = Object.fromEntries(filterNames.map((name) => [name, filterBytes(name, architecture)]));
   expect(made).toEqual(expected);
