@@ -3,7 +3,7 @@
  *
  * Runs:     host, in the launcher.
  * Promises: the program starts only when P0 has carried out every step of the plan before it; nothing that is sent before
- *           P0 runs waits for an answer.
+ *           P0 runs waits for an answer; what P0 sends finds room here, or P0 is not started.
  * Source:   docs/launched.md; native/stub/protocol.h speaks the other end
  */
 import { bug, type FenceError } from "../base/errors.ts";
@@ -44,6 +44,9 @@ export interface LaunchedDescriptors {
   readonly sockets: number;
 }
 
+/** Beside those with its listeners: TAKEN, READY and FAILED. */
+const otherMessages = 3;
+
 interface Told {
   /** A listening socket of the sandbox's; which step of the plan it is of. The callee closes it. */
   readonly listener: (step: number, descriptor: number) => void;
@@ -58,6 +61,8 @@ export class LaunchedProcess {
   readonly #near: number;
   readonly #outcome = Promise.withResolvers<LaunchedOutcome>();
   readonly #told: Told;
+  /** A descriptor for each message that may bring one: the kernel drops what finds no room, unix(7). */
+  #room: number[] = [];
   #watch = 0;
   #isReady = false;
   #isFarOpen = true;
@@ -73,7 +78,8 @@ export class LaunchedProcess {
   }
 
   /** All that P0 needs, before it runs. Throws FENCE_LAUNCH. */
-  send({ control, sockets }: LaunchedDescriptors, plan: Buffer): void {
+  send({ control, sockets }: LaunchedDescriptors, plan: Buffer, listeners: number): void {
+    for (let left = listeners + otherMessages; left > 0; left--) this.#keepRoom();
     this.#send("refer", { value: reaperPlaces.inside, index: control, step: sockets });
     const file = this.#addon.sealedFile(plan);
     if (file < 0)
@@ -111,6 +117,17 @@ export class LaunchedProcess {
     if (result < 0) throw systemError("FENCE_LAUNCH", "cannot send the sandbox its plan", "sendmsg", result, { step });
   }
 
+  #keepRoom(): void {
+    const copy = this.#addon.duplicateAboveStdio(this.#near);
+    if (copy < 0)
+      throw systemError("FENCE_LAUNCH", "cannot keep room for the sandbox's listeners", "fcntl", copy, { step });
+    this.#room.push(copy);
+  }
+
+  #makeRoom(count: number): void {
+    for (const copy of this.#room.splice(0, count)) this.#addon.closeDescriptor(copy);
+  }
+
   #hear(how: "in the background" | "so that Node waits for it"): void {
     if (this.#watch < 0) return;
     if (this.#watch > 0) this.#addon.unwatch(this.#watch);
@@ -120,6 +137,7 @@ export class LaunchedProcess {
   }
 
   #take(): void {
+    this.#makeRoom(1);
     const message = receiveMessage(this.#addon, this.#near);
     if (message === eagain) return;
     if (message === "closed" || (typeof message === "number" && eclosed.includes(message))) {
@@ -157,6 +175,7 @@ export class LaunchedProcess {
     if (this.#watch > 0) this.#addon.unwatch(this.#watch);
     this.#watch = noDescriptor;
     this.#addon.closeDescriptor(this.#near);
+    this.#makeRoom(this.#room.length);
   }
 }
 
