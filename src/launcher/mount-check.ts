@@ -131,11 +131,23 @@ function giveAway(addon: Addon, sandbox: Pick<Sandbox, "give">, descriptor: numb
 
 /** bubblewrap takes a pipe that is empty for one that is broken, unless reading it waits: pipes of ours do not. */
 function giveBlocking(addon: Addon, sandbox: Pick<Sandbox, "give">, read: number): number {
-  const blocking = openSync(`/proc/self/fd/${read}`, "r");
   try {
-    return sandbox.give(blocking);
+    const blocking = openBlocking(read);
+    try {
+      return sandbox.give(blocking);
+    } finally {
+      closeSync(blocking);
+    }
   } finally {
-    closeSync(blocking);
     addon.closeDescriptor(read);
+  }
+}
+
+function openBlocking(read: number): number {
+  const path = `/proc/self/fd/${read}`;
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    throw nodeError("FENCE_LAUNCH", "cannot make a pipe that waits", error, { step, path });
   }
 }

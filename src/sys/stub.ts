@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { bug, FenceError } from "../base/errors.ts";
 import type { Addon } from "./addon.ts";
-import { errnoName, systemError } from "./errno.ts";
+import { errnoName, nodeError, systemError } from "./errno.ts";
 import {
   type Contents,
   type Message,
@@ -113,9 +113,18 @@ export class WaitingProcess {
   /** Its number in the PID namespace of /proc; -1 when it has ended, 0 before refer(). */
   get pid(): number {
     if (this.#pidfd === noDescriptor) return 0;
-    const [, pid] = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${this.pidfd}`, "utf8")) ?? [];
+    const [, pid] = /^Pid:\s*(-?\d+)$/m.exec(this.#pidfdInformation()) ?? [];
     if (pid === undefined) throw bug("the kernel does not say which process a pidfd is for");
     return Number(pid);
+  }
+
+  #pidfdInformation(): string {
+    const path = `/proc/self/fdinfo/${this.pidfd}`;
+    try {
+      return readFileSync(path, "utf8");
+    } catch (error) {
+      throw nodeError("FENCE_STUB", "cannot look at the waiting process", error, { step, path });
+    }
   }
 
   /** A descriptor that the caller meant for fence: P0 gives it up, so that the program does not inherit it. */

@@ -172,6 +172,27 @@ test("what a program is denied without end does not fill the service's memory", 
   expect(heard).toBeLessThan(connections);
 });
 
+test.for([60, 75, 90])(
+  "with %i descriptors some of many commands are refused, and why is said",
+  async (limit, context) => {
+    requires("prlimit")(context);
+    const service = new RawService(["prlimit", `--nofile=${limit}`]);
+    const opened = await service.open();
+    const ids = Array.from({ length: 30 }, (_, i) => `0000000c-${i.toString(16).padStart(8, "0")}`);
+    for (const each of ids) service.tell(runRequest(each, "sleep", "0.5"));
+    const commands = ids.map((each) => outcome(attach(opened, each)));
+    for (let left = ids.length; left > 0; ) {
+      const event = await service.next();
+      if (event?.event === "started") continue;
+      left--;
+      if (event?.event !== "ended") expect(event).toMatchObject({ event: "failed", error: { errno: "EMFILE" } });
+      if (event?.event === "failed") expect(event.error.code).not.toBe("FENCE_BUG");
+    }
+    const statuses = new Set((await Promise.all(commands)).map(({ status }) => status));
+    expect([...statuses].sort()).toEqual([0, 125]);
+  },
+);
+
 test("a command whose process never came is told to have ended", async () => {
   const service = new RawService();
   await service.open();
