@@ -68,7 +68,7 @@ export class LaunchedInside implements Inside {
     const { socketRequests } = network;
     const sockets = socketRequests === null ? 0 : sandbox.give(socketRequests);
     this.words = ["fence", "launched", String(sandbox.give(this.#first.far))];
-    this.#first.send({ control, sockets }, encodeExecPlan(this.#compiled.plan), network.listeners.length);
+    this.#first.send({ control, sockets }, encodeExecPlan(this.#compiled.plan), network.inside.listeners.length);
   }
 
   sent(): void {
