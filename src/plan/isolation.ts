@@ -36,7 +36,7 @@ export const layerPurposes: Readonly<Record<IsolationLayer, string>> = {
   mount: "a file system of its own, in which only what is granted is there",
   user: "a user namespace: no capability on the host, whoever starts fence",
   pid: "a PID namespace and a /proc of its own: no other process can be seen, and none outlives the sandbox",
-  network: "a network namespace: nothing is reached but through the bridges",
+  network: "a network namespace: nothing is reached but what is granted",
   ipc: "an IPC namespace: no shared memory or message queue of the host",
   uts: "a UTS namespace: the name of the host cannot be changed",
   cgroup: "a cgroup namespace: the host's control groups have no names",
