@@ -58,8 +58,9 @@ Isolation:
                            when a layer cannot be had (default: strict)
   --backend bwrap|landlock landlock: without namespaces (default: bwrap)
   --force-new-session      a session of its own: no Ctrl-C, no job control
-  --no-fast-path           set up from the inside, with relays
-  --verify                 try the restrictions before PROGRAM starts
+  --no-fast-path           let a Node in the sandbox set it up and relay: slower
+  --verify                 try the restrictions before PROGRAM starts; implies
+                           --no-fast-path
 Other:
   -c, --command COMMAND    for the sandbox's own shell, instead of PROGRAM
   --dry-run [--json]       say what would be done, and do nothing

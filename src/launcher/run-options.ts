@@ -107,8 +107,11 @@ const texts: Readonly<Record<RunOption, OptionText>> = {
   isolation: { value: "strict|best-effort", says: "what to do when a layer cannot be had", words: isolationWords },
   backend: { value: "bwrap|landlock", says: "how to confine; landlock does without namespaces", words: backends },
   "force-new-session": { value: "", says: "give the program a session of its own: no Ctrl-C, no job control" },
-  "no-fast-path": { value: "", says: "set the sandbox up from the inside, with relays" },
-  verify: { value: "", says: "let a throw-away child try the restrictions before the program starts" },
+  "no-fast-path": { value: "", says: "let a Node in the sandbox set it up and relay; slower, otherwise the same" },
+  verify: {
+    value: "",
+    says: "let a throw-away child try the restrictions before the program starts; implies --no-fast-path",
+  },
   "dry-run": { value: "", says: "say what would be done, and do nothing" },
   json: { value: "", says: "with --dry-run or --linux-features: as one JSON object" },
   "linux-features": { value: "", says: "do what fence check does" },
