@@ -23,6 +23,7 @@ test("every key of ours that the page names exists", () => {
     "macos",
     "fence PROGRAM",
     "fence -c COMMAND",
+    "createSandbox()",
   ];
   const named = [...firstCells, ...secondCells]
     .flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word = ""]) => word))
