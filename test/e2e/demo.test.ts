@@ -1,9 +1,10 @@
-import { readFileSync, realpathSync } from "node:fs";
-import { resolve } from "node:path";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { requires } from "../kit/requires.ts";
-import { run } from "../kit/sandbox.ts";
-import { tool } from "../kit/workplace.ts";
+import { fence, run } from "../kit/sandbox.ts";
+import { tool, workplace } from "../kit/workplace.ts";
 
 beforeEach(requires("bwrap", "busybox"));
 
@@ -24,6 +25,18 @@ test("the demo goes as promised and prints what the README says, in that order",
     expect(found, `the demo prints ${JSON.stringify(line)} there`).toBeGreaterThanOrEqual(at);
     at = found + 1;
   }
+});
+
+test("the README's example of the library prints what it says", () => {
+  const readme = readFileSync(resolve(root, "README.md"), "utf8");
+  const [, program = "", prints] = /^```js\n(.*? \/\/ (.*?)\n.*?)^```$/ms.exec(readme) ?? [];
+  const { home, project } = workplace("root");
+  mkdirSync(join(project, "node_modules"));
+  symlinkSync(root, join(project, "node_modules", "fence"));
+  writeFileSync(join(project, "example.mjs"), program);
+  const env = { HOME: home, PATH: process.env["PATH"], FENCE_EXECUTABLE: fence };
+  const { stdout, stderr } = spawnSync(process.execPath, ["example.mjs"], { cwd: project, env, encoding: "utf8" });
+  expect({ stdout, stderr }).toEqual({ stdout: `${prints}\n`, stderr: "" });
 });
 
 test("where there is no bubblewrap the demo shows --backend landlock, and says what it could not show", async () => {
