@@ -16,6 +16,7 @@ const unknownToNode: Readonly<Record<number, readonly [string, string]>> = {
   [-42]: ["ENOMSG", "no message of desired type"],
   [-77]: ["EBADFD", "file descriptor in bad state"],
   [-80]: ["ELIBBAD", "accessing a corrupted shared library"],
+  [-109]: ["ETOOMANYREFS", "too many descriptors of this user's are on their way between processes"],
 };
 
 /** Symbolic, such as `EADDRINUSE`. */

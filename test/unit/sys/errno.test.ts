@@ -13,6 +13,7 @@ test("every errno that libuv or the exec of a program can give has its name", ()
 
 test("an errno without a name is a number", () => {
   expect(errnoName(-131)).toBe("errno 131");
+  expect(describeFailure("sendmsg", -109)).toMatch(/^sendmsg: ETOOMANYREFS \(too many descriptors /);
   expect(describeFailure("open", -131)).toBe("open: errno 131 (unknown)");
 });
 
