@@ -72,7 +72,7 @@ _Noreturn static void die_channel(long result)
 	die(&failure);
 }
 
-/* Takes what the launcher sends before the process is Node's. */
+/* Takes what the launcher sends before the process is Node's. Without a filter there is none. */
 static void take(struct restricted_node *node)
 {
 	struct delivery delivery;
@@ -87,11 +87,15 @@ static void take(struct restricted_node *node)
 		switch (delivery.message.kind) {
 		case MESSAGE_RULESET:
 			node->ruleset = delivery.descriptors[0];
+			if (node->ruleset == NO_DESCRIPTOR)
+				die_channel(-EPROTO);
 			break;
 		case MESSAGE_FILTER:
 			node->filter_bytes = (uint32_t)delivery.payload_length; /* the last payload that comes */
 			break;
 		case MESSAGE_READY:
+			if (node->filter_bytes == 0)
+				die_channel(-EPROTO);
 			return;
 		default:
 			die_channel(-EPROTO);

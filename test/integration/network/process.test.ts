@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import addon from "landlock-napi/addon";
 import { describe, expect, onTestFinished } from "vitest";
-import { protocol } from "../../../src/sys/protocol.ts";
+import { messagePair, protocol, sendMessage } from "../../../src/sys/protocol.ts";
 import { received, whole } from "../../kit/bytes.ts";
 import { type NetworkStage, test, ways } from "../../kit/network-part.ts";
 import { requires } from "../../kit/requires.ts";
@@ -59,6 +59,24 @@ describe("the process", () => {
     const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
     expect(links.filter((link) => !/^(socket|pipe|anon_inode):/.test(link))).toEqual(["/dev/null", "/dev/null"]);
   });
+});
+
+test.for([
+  { what: "no filter", kinds: ["ready"] },
+  { what: "an empty filter", kinds: ["filter", "ready"] },
+  { what: "a ruleset without its descriptor", kinds: ["ruleset", "ready"] },
+] as const)("with $what there is no process", ({ kinds }) => {
+  const pair = messagePair(addon);
+  if (typeof pair === "number") throw new Error(`socketpair: ${pair}`);
+  const [near, far] = pair;
+  for (const kind of kinds) expect(sendMessage(addon, near, kind)).toBe(0);
+  const { status, stderr } = spawnSync(fence, ["network"], {
+    stdio: ["ignore", "ignore", "pipe", far],
+    timeout: 20_000, // before the runner's, which could not end it
+  });
+  for (const fd of pair) addon.closeDescriptor(fd);
+  expect(status).toBe(125);
+  expect(String(stderr)).toContain("descriptor 3 does not lead to a launcher");
 });
 
 describe("a process that is killed", () => {
