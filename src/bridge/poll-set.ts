@@ -8,7 +8,7 @@
  */
 import { bug } from "../base/errors.ts";
 import type { Addon } from "../sys/addon.ts";
-import { describeFailure } from "../sys/errno.ts";
+import { describeFailure, systemError } from "../sys/errno.ts";
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "./epoll.ts";
 
 export interface Watched {
@@ -40,13 +40,13 @@ export class PollSet {
   /** When something last happened, on the clock of performance.now(). */
   lastEventAt = performance.now();
 
+  /** Throws FENCE_BRIDGE. */
   constructor(addon: Addon, options: { readonly keepsLoopAlive: boolean }) {
     this.#addon = addon;
-    this.#epoll = checked("epoll_create1", addon.epollCreate());
-    this.#watch = checked(
-      "uv_poll_start",
-      addon.watch(this.#epoll, () => this.#run(), options.keepsLoopAlive),
-    );
+    this.#epoll = made("epoll_create1", addon.epollCreate());
+    const watch = addon.watch(this.#epoll, () => this.#run(), options.keepsLoopAlive);
+    if (watch < 0) addon.closeDescriptor(this.#epoll);
+    this.#watch = made("epoll_ctl", watch);
   }
 
   /** The id to change or remove it by, or -errno. */
@@ -136,6 +136,12 @@ export class PollSet {
     if (count > 0) this.lastEventAt = performance.now();
     return count > 0 || this.#queue.length > 0;
   }
+}
+
+/** This process may have too many of them. */
+function made(syscall: string, result: number): number {
+  if (result >= 0) return result;
+  throw systemError("FENCE_BRIDGE", "cannot watch connections", syscall, result, { step: "open-bridges" });
 }
 
 /** These calls fail only when a descriptor is not what we think it is. */

@@ -39,10 +39,15 @@ export function newRuleset(
 ): { readonly fd: number; readonly skipped: readonly string[] } {
   const fd = createRuleset(addon, choice);
   if (fd < 0) throw cannotCreate(fd);
-  const rules = choice.paths.map((rule) => ({ ...rule, opened: opened(rule.path) }));
-  const skipped = rules.filter((rule) => !addPathRule(addon, fd, rule, { skips, areExact }));
-  addPortRules(addon, fd, choice);
-  return { fd, skipped: skipped.map(({ path }) => path) };
+  try {
+    const rules = choice.paths.map((rule) => ({ ...rule, opened: opened(rule.path) }));
+    const skipped = rules.filter((rule) => !addPathRule(addon, fd, rule, { skips, areExact }));
+    addPortRules(addon, fd, choice);
+    return { fd, skipped: skipped.map(({ path }) => path) };
+  } catch (error) {
+    addon.closeDescriptor(fd);
+    throw error;
+  }
 }
 
 function createRuleset(addon: Addon, choice: Ruleset): number {

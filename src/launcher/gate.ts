@@ -19,24 +19,32 @@ export class Gate {
   /** Readable when there is room in the pipe again, or nobody can read any more. */
   readonly #epoll: number;
   #watch = 0;
+  #isOpen = false;
 
-  /** `fd` is the pipe's writing end; it is closed by open(). Throws FENCE_LAUNCH. */
+  /** `fd` is the pipe's writing end; it is closed by open(), or when this throws FENCE_LAUNCH. */
   constructor(addon: Addon, fd: number) {
+    using opened = new DisposableStack(); // closes what is open when something fails
+    opened.defer(() => addon.closeDescriptor(fd));
     this.#addon = addon;
     this.#fd = fd;
     const sizeBytes = checked("fcntl", addon.setPipeSize(fd, smallestPipe));
     const full = Buffer.alloc(sizeBytes, "\n");
     checked("write", addon.writePipe(fd, full, 0, full.length));
-    this.#epoll = checked("epoll_create1", addon.epollCreate());
+    this.#epoll = opened.adopt(checked("epoll_create1", addon.epollCreate()), (epoll) => addon.closeDescriptor(epoll));
     checked("epoll_ctl", addon.epollControl(this.#epoll, EPOLL_CTL_ADD, fd, EPOLLOUT, 0));
+    opened.move();
   }
 
   /** Settles when it is being read (true), or when nobody can read any more (false). */
   reached(): Promise<boolean> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const told = () => {
         this.#unwatch();
-        resolve(this.#isRead());
+        try {
+          resolve(this.#isRead());
+        } catch (error) {
+          reject(error);
+        }
       };
       this.#watch = checked("uv_poll_start", this.#addon.watch(this.#epoll, told, true));
     });
@@ -50,6 +58,8 @@ export class Gate {
 
   /** Whoever waits goes on. */
   open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
     this.#unwatch();
     this.#addon.closeDescriptor(this.#epoll);
     this.#addon.closeDescriptor(this.#fd);

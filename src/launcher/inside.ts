@@ -25,7 +25,7 @@ export interface Inside {
   readonly words: readonly [string, ...string[]];
   /** The sandbox has what it inherits. */
   sent(): void;
-  /** Settles when there is nothing more to be told. */
+  /** Settles when there is nothing more to be told. Throws what keeps the launcher from hearing, or from telling it. */
   whole(): Promise<unknown>;
   /** Whether the program has started, or was about to. */
   readonly wasReady: boolean;

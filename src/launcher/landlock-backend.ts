@@ -65,7 +65,7 @@ export async function runLandlocked(
   const { sandbox, inside } = await start(context, { request, decision, proxies, temporary, told, around });
   messages.write(notices(decision));
   sweepRuntimeDirectories(addon, around);
-  const end = await front.ended();
+  const end = await sandbox.ended(front, inside);
   if (end === "gone") return; // whoever waited for this process has gone as well
   await proxies.drain();
   const said = await sandbox.allSaid(inside);

@@ -178,7 +178,7 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
   messages.write(launch.notices + withoutEffect(request.policy.overrides, mounts.notes, around));
   network.serve();
   launch.started();
-  const end = await front.ended();
+  const end = await sandbox.ended(front, inside);
   if (end === "gone") return; // whoever waited for this process has gone as well
   const said = await sandbox.allSaid(inside); // a listener of the sandbox's may be among it
   await network.drain();

@@ -174,27 +174,26 @@ interface OpenEnds {
 
 function openEnds(context: NetworkContext, planned: readonly PlannedEnd[]): OpenEnds {
   const { addon } = context;
+  using opened = new DisposableStack(); // closes what is open when something fails
   const publishing = planned.filter(({ kind }) => kind === "published-port");
   const listeners = openListeners(
     addon,
     publishing.map(({ listen }) => listen),
   );
-  try {
-    const published = publishing.map((each, i) => {
-      const listener = listeners[i];
-      if (listener === undefined) throw bug("a listener is missing");
-      const { host, port: hostPort } = tcpAddress(listener.address);
-      return { planned: each, listener, port: { host, hostPort, port: each.port } };
-    });
-    const [near, far] = published.length === 0 ? [null, null] : socketRequests(addon);
-    const part = context.part ?? newPart(context, planned);
-    const ends = part.sandbox(near);
-    const ownsPart = context.part === null;
-    return { part, ownsPart, ends, published, order: [], far, isServing: false, isClosed: false };
-  } catch (error) {
-    for (const listener of listeners) closeListener(addon, listener);
-    throw error;
-  }
+  for (const listener of listeners) opened.defer(() => closeListener(addon, listener));
+  const published = publishing.map((each, i) => {
+    const listener = listeners[i];
+    if (listener === undefined) throw bug("a listener is missing");
+    const { host, port: hostPort } = tcpAddress(listener.address);
+    return { planned: each, listener, port: { host, hostPort, port: each.port } };
+  });
+  const [near, far] = published.length === 0 ? [null, null] : socketRequests(addon);
+  for (const end of [near, far]) if (end !== null) opened.defer(() => addon.closeDescriptor(end));
+  const part = context.part ?? newPart(context, planned);
+  const ends = part.sandbox(near);
+  const ownsPart = context.part === null;
+  opened.move();
+  return { part, ownsPart, ends, published, order: [], far, isServing: false, isClosed: false };
 }
 
 /** What relays for every sandbox of a configuration. Throws as LaunchedEnds.open(). */

@@ -64,17 +64,23 @@ export class LaunchedInside implements Inside {
         told.ready(isolation as unknown as Json);
       },
     });
-    const { control } = sandbox.inherited;
-    const { socketRequests } = network;
-    const sockets = socketRequests === null ? 0 : sandbox.give(socketRequests);
-    this.words = ["fence", "launched", String(sandbox.give(this.#first.far))];
-    this.#first.send({ control, sockets }, encodeExecPlan(this.#compiled.plan), network.inside.listeners.length);
+    try {
+      const { control } = sandbox.inherited;
+      const { socketRequests } = network;
+      const sockets = socketRequests === null ? 0 : sandbox.give(socketRequests);
+      this.words = ["fence", "launched", String(sandbox.give(this.#first.far))];
+      this.#first.send({ control, sockets }, encodeExecPlan(this.#compiled.plan), network.inside.listeners.length);
+    } catch (error) {
+      this.#first.close();
+      throw error;
+    }
   }
 
   sent(): void {
     this.#first.sent();
     this.#network.sent();
     this.#whole = this.#hear();
+    this.#whole.catch(() => {}); // whoever awaits it is told
   }
 
   whole(): Promise<unknown> {
@@ -106,7 +112,7 @@ export class LaunchedInside implements Inside {
       const files = root === noDescriptor ? unseenFiles : rootedFiles(`/proc/self/fd/${root}`);
       return explainFailure(failure, this.#compiled, this.#compiled.choice, files);
     } finally {
-      this.#addon.closeDescriptor(root);
+      if (root !== noDescriptor) this.#addon.closeDescriptor(root);
     }
   }
 }

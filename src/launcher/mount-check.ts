@@ -31,9 +31,11 @@ export class MountCheck {
 
   /** Throws FENCE_LAUNCH, FENCE_STUB. */
   constructor(addon: Addon, sandbox: Pick<Sandbox, "give">) {
+    using opened = new DisposableStack(); // closes what is open when something fails
     const info = openPipe(addon);
-    this.#infoFd = giveAway(addon, sandbox, info.write);
-    this.#info = new Reading(addon, info.read);
+    opened.defer(() => addon.closeDescriptor(info.write));
+    this.#info = opened.adopt(new Reading(addon, info.read), (reading) => reading.close());
+    this.#infoFd = sandbox.give(info.write);
     this.#firstProcess = new Promise((resolve) => {
       this.#info.lines = (line) => {
         const [, pid] = /"child-pid": (\d+)/.exec(line) ?? [];
@@ -43,8 +45,12 @@ export class MountCheck {
       };
     });
     const gate = openPipe(addon);
-    this.#gate = new Gate(addon, gate.write);
-    this.#gateFd = giveBlocking(addon, sandbox, gate.read);
+    opened.defer(() => addon.closeDescriptor(gate.read));
+    this.#gate = opened.adopt(new Gate(addon, gate.write), (open) => open.open());
+    this.#gateFd = giveBlocking(sandbox, gate.read);
+    opened.move();
+    addon.closeDescriptor(info.write);
+    addon.closeDescriptor(gate.read);
   }
 
   /** bubblewrap's arguments for `mounts`, which `argumentsOf` knows for each. */
@@ -80,6 +86,12 @@ export class MountCheck {
     } finally {
       this.#gate.open();
     }
+  }
+
+  /** A bubblewrap that waits goes on: it is dead, or all is well. */
+  close(): void {
+    this.#gate.open();
+    this.#info.close();
   }
 
   /** bubblewrap binds its child to itself only when its work is done: killed before, it leaves it behind. */
@@ -121,25 +133,13 @@ function openPipe(addon: Addon): { readonly read: number; readonly write: number
   return { read, write };
 }
 
-function giveAway(addon: Addon, sandbox: Pick<Sandbox, "give">, descriptor: number): number {
-  try {
-    return sandbox.give(descriptor);
-  } finally {
-    addon.closeDescriptor(descriptor);
-  }
-}
-
 /** bubblewrap takes a pipe that is empty for one that is broken, unless reading it waits: pipes of ours do not. */
-function giveBlocking(addon: Addon, sandbox: Pick<Sandbox, "give">, read: number): number {
+function giveBlocking(sandbox: Pick<Sandbox, "give">, read: number): number {
+  const blocking = openBlocking(read);
   try {
-    const blocking = openBlocking(read);
-    try {
-      return sandbox.give(blocking);
-    } finally {
-      closeSync(blocking);
-    }
+    return sandbox.give(blocking);
   } finally {
-    addon.closeDescriptor(read);
+    closeSync(blocking);
   }
 }
 

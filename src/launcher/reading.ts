@@ -26,14 +26,20 @@ export class Reading {
   #watch: number | null;
   #line = "";
 
-  /** `fd` is the pipe's reading end, non-blocking, closed when nobody can write any more. Throws FENCE_LAUNCH. */
+  /** `fd` is the pipe's reading end, non-blocking, closed when nobody can write any more, or when this throws FENCE_LAUNCH. */
   constructor(addon: Addon, fd: number) {
     this.#addon = addon;
     this.#fd = fd;
-    this.#watch = this.#watched("no"); // or a launch that has failed would not end
+    this.#whole.promise.catch(() => {}); // whoever awaits it is told
+    try {
+      this.#watch = this.#watched("no"); // or a launch that has failed would not end
+    } catch (error) {
+      addon.closeDescriptor(fd);
+      throw error;
+    }
   }
 
-  /** Settles when nobody can write any more. */
+  /** Settles when nobody can write any more. Throws what reading does, and what `lines` does. */
   whole(): Promise<string> {
     if (this.#watch !== null) {
       this.#addon.unwatch(this.#watch);
@@ -48,9 +54,18 @@ export class Reading {
   }
 
   #watched(keepsLoopAlive: "yes" | "no"): number {
-    const watch = this.#addon.watch(this.#fd, () => this.#read(), keepsLoopAlive === "yes");
+    const watch = this.#addon.watch(this.#fd, () => this.#onReadable(), keepsLoopAlive === "yes");
     if (watch >= 0) return watch;
     throw systemError("FENCE_LAUNCH", "cannot watch a pipe of the sandbox", "epoll_ctl", watch, {});
+  }
+
+  #onReadable(): void {
+    try {
+      this.#read();
+    } catch (error) {
+      this.#whole.reject(error);
+      this.close();
+    }
   }
 
   #read(): void {

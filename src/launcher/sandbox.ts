@@ -16,6 +16,7 @@ import { type ArgumentStep, execPlan, type ProcessStep, signalMask, stepTypes } 
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import type { Addon } from "../sys/addon.ts";
 import { nodeError, systemError } from "../sys/errno.ts";
+import type { Front, SandboxEnd } from "../sys/front.ts";
 import type { FrontEnds, WaitingProcess } from "../sys/stub.ts";
 import type { Inside } from "./inside.ts";
 import type { InheritedDescriptors } from "./inside-plan.ts";
@@ -114,6 +115,11 @@ export class Sandbox {
     });
   }
 
+  /** Settles when nothing of it runs any more. Throws what keeps the launcher from following what happens inside. */
+  ended(front: Front, inside: Pick<Inside, "whole">): Promise<SandboxEnd | "gone"> {
+    return Promise.race([front.ended(), inside.whole().then(() => front.ended())]);
+  }
+
   /** What bubblewrap and the stub have said, at most some KB; and everything has come that is told of the inside. */
   async allSaid(inside: Pick<Inside, "whole">): Promise<string> {
     // A child that bwrap left behind when it failed may hold the pipes: nobody waits for that.
@@ -135,8 +141,13 @@ export class Sandbox {
     const result = this.#addon.pipe(ends);
     if (result < 0) throw systemError("FENCE_LAUNCH", "cannot make a pipe", "pipe2", result, { step });
     const [read = -1, write = -1] = ends;
+    let reading: Reading | null = null;
     try {
-      return [new Reading(this.#addon, read), this.#waiting.give(write)];
+      reading = new Reading(this.#addon, read);
+      return [reading, this.#waiting.give(write)];
+    } catch (error) {
+      reading?.close();
+      throw error;
     } finally {
       this.#addon.closeDescriptor(write);
     }

@@ -67,7 +67,7 @@ export async function startSandbox(context: LaunchContext, parts: LaunchParts): 
   const { request, decision, network, mounts, told, resources, log } = parts;
   const { isolation } = decision;
   const sandbox = resources.adopt(new Sandbox(addon, waiting, messages), (open) => open.close());
-  const check = new MountCheck(addon, sandbox);
+  const check = resources.adopt(new MountCheck(addon, sandbox), (open) => open.close());
   const args = [
     ...isolation.bwrapArgs,
     ...mountArguments({ addon, sandbox, check, mounts, procArgs: isolation.procArgs }),

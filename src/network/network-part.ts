@@ -70,7 +70,7 @@ export class NetworkPart implements Watched, EndsOwner, ChildOwner {
   #pause: NodeJS.Timeout | null = null;
   #lastSandbox = 0;
 
-  /** Throws FENCE_LANDLOCK. */
+  /** Throws FENCE_LANDLOCK, FENCE_BRIDGE. */
   constructor(addon: Addon, options: NetworkPartOptions) {
     this.#addon = addon;
     this.#options = options;
@@ -78,7 +78,12 @@ export class NetworkPart implements Watched, EndsOwner, ChildOwner {
     const { choice, fd } = makeBridgeRuleset(addon, [...options.targets, ...inside]);
     this.ruleset = choice;
     this.#ruleset = fd;
-    this.#pollSet = new PollSet(addon, { keepsLoopAlive: false });
+    try {
+      this.#pollSet = new PollSet(addon, { keepsLoopAlive: false });
+    } catch (error) {
+      if (fd !== noDescriptor) addon.closeDescriptor(fd);
+      throw error;
+    }
   }
 
   /** The process; null: there is none. */

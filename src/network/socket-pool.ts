@@ -14,7 +14,6 @@ import type { Addon } from "../sys/addon.ts";
 import { noDescriptor, type Packet, protocol, receivePacket, sendMessage } from "../sys/protocol.ts";
 
 const AF_INET = 2;
-const EMSGSIZE = 90;
 /** How many are kept ready. */
 const poolSize = 4;
 const packetsPerTurn = 2 * poolSize;
@@ -96,7 +95,7 @@ export class SocketPool implements TargetSockets, Watched, Resumable {
     this.#asked = Math.max(this.#asked - 1, 0);
     if (typeof packet === "object" && packet.kind === protocol.kinds.socket) this.#keep(packet);
     // Its descriptor could not be taken: there is none left in this process.
-    else if (packet === -EMSGSIZE) this.#pollSet.retryLater(this);
+    else if (typeof packet === "number" && isShortage(packet)) this.#pollSet.retryLater(this);
     else this.close();
     return true;
   }

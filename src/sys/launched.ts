@@ -13,7 +13,6 @@ import {
   type Message,
   type MessageKind,
   messagePair,
-  noDescriptor,
   protocol,
   reaperPlaces,
   receiveMessage,
@@ -66,6 +65,7 @@ export class LaunchedProcess {
   #watch = 0;
   #isReady = false;
   #isFarOpen = true;
+  #isNearOpen = true;
 
   /** Throws FENCE_LAUNCH. */
   constructor(addon: Addon, told: Told) {
@@ -75,6 +75,7 @@ export class LaunchedProcess {
     this.#addon = addon;
     this.#told = told;
     [this.#near, this.far] = pair;
+    this.#outcome.promise.catch(() => {}); // whoever awaits it is told
   }
 
   /** All that P0 needs, before it runs. Throws FENCE_LAUNCH. */
@@ -84,8 +85,11 @@ export class LaunchedProcess {
     const file = this.#addon.sealedFile(plan);
     if (file < 0)
       throw systemError("FENCE_LAUNCH", "cannot make the exec plan's memory file", "memfd_create", file, { step });
-    this.#send("execPlan", { value: plan.length, descriptors: [file] });
-    this.#addon.closeDescriptor(file);
+    try {
+      this.#send("execPlan", { value: plan.length, descriptors: [file] });
+    } finally {
+      this.#addon.closeDescriptor(file);
+    }
     this.#hear("in the background");
   }
 
@@ -96,7 +100,7 @@ export class LaunchedProcess {
     this.#addon.closeDescriptor(this.far);
   }
 
-  /** Settles when P0 has become the program, has failed or is gone. */
+  /** Settles when P0 has become the program, has failed or is gone. Throws FENCE_LAUNCH, and what `told` does. */
   outcome(): Promise<LaunchedOutcome> {
     this.#hear("so that Node waits for it");
     return this.#outcome.promise;
@@ -104,6 +108,7 @@ export class LaunchedProcess {
 
   /** Ends P0 when it has failed. The error has been reported. */
   exit(status: number): void {
+    if (!this.#isNearOpen) return;
     sendMessage(this.#addon, this.#near, "exit", { value: status }); // if it is gone, so is whoever would be told
   }
 
@@ -129,11 +134,26 @@ export class LaunchedProcess {
   }
 
   #hear(how: "in the background" | "so that Node waits for it"): void {
-    if (this.#watch < 0) return;
+    if (!this.#isNearOpen) return;
+    this.#unwatch();
+    const watch = this.#addon.watch(this.#near, () => this.#onReadable(), how === "so that Node waits for it");
+    if (watch < 0) throw systemError("FENCE_LAUNCH", "cannot watch the sandbox", "epoll_ctl", watch, { step });
+    this.#watch = watch;
+  }
+
+  #unwatch(): void {
     if (this.#watch > 0) this.#addon.unwatch(this.#watch);
-    this.#watch = this.#addon.watch(this.#near, () => this.#take(), how === "so that Node waits for it");
-    if (this.#watch < 0)
-      throw systemError("FENCE_LAUNCH", "cannot watch the sandbox", "epoll_ctl", this.#watch, { step });
+    this.#watch = 0;
+  }
+
+  /** Whoever cannot be heard, or whose words cannot be acted upon, is not to go on: that is for who awaits the outcome. */
+  #onReadable(): void {
+    try {
+      this.#take();
+    } catch (error) {
+      this.#outcome.reject(error);
+      this.#close();
+    }
   }
 
   #take(): void {
@@ -171,10 +191,13 @@ export class LaunchedProcess {
 
   #end(outcome: LaunchedOutcome): void {
     this.#outcome.resolve(outcome); // unless it is known already
-    if (this.#watch < 0) return;
-    if (this.#watch > 0) this.#addon.unwatch(this.#watch);
-    this.#watch = noDescriptor;
-    this.#addon.closeDescriptor(this.#near);
+    this.#close();
+  }
+
+  #close(): void {
+    this.#unwatch();
+    if (this.#isNearOpen) this.#addon.closeDescriptor(this.#near);
+    this.#isNearOpen = false;
     this.#makeRoom(this.#room.length);
   }
 }

@@ -195,8 +195,11 @@ export class WaitingProcess {
    */
   rehearse(plan: Buffer, ruleset: number, attempts: Buffer): readonly number[] | StepFailure {
     const file = this.#sealed(plan);
-    this.#send("verify", { value: plan.length, descriptors: [file, ruleset], payload: attempts });
-    this.#addon.closeDescriptor(file);
+    try {
+      this.#send("verify", { value: plan.length, descriptors: [file, ruleset], payload: attempts });
+    } finally {
+      this.#addon.closeDescriptor(file);
+    }
     const results: number[] = [];
     for (;;) {
       const message = this.#receive();
@@ -225,8 +228,11 @@ export class WaitingProcess {
   /** Hands over the plan, and the ruleset or -1; P0 carries it out at once. */
   start(plan: Buffer, ruleset: number): void {
     const file = this.#sealed(plan);
-    this.#send("execPlan", { value: plan.length, descriptors: [file, ruleset] });
-    this.#addon.closeDescriptor(file);
+    try {
+      this.#send("execPlan", { value: plan.length, descriptors: [file, ruleset] });
+    } finally {
+      this.#addon.closeDescriptor(file);
+    }
   }
 
   /** Settles when P0 has become the program (null), or with the step that failed. P0 then waits for exit(). */

@@ -202,7 +202,8 @@ static napi_value receive_message_call(napi_env env, napi_callback_info info)
 		if (((int32_t *)slot)[i] != -1)
 			(void)close(((int32_t *)slot)[i]); /* of a message that is refused */
 	}
-	return glue_number(env, -EMSGSIZE);
+	/* Its descriptors have room here, but maybe not among those of this process, unix(7). */
+	return glue_number(env, (message.msg_flags & MSG_TRUNC) != 0 ? -EMSGSIZE : -EMFILE);
 }
 
 /* messagePair(ends: Int32Array of 2): 0 or -errno. Connected sockets of which each message arrives whole. */

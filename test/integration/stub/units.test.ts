@@ -104,6 +104,7 @@ describe("the reaper", () => {
     { name: "front-mirrors-stop", end: "exit 125", what: "stops as the program has" },
     { name: "front-full", end: "exit 125", what: "never waits for a sandbox that does not listen" },
     { name: "front-launcher-answers-early", end: "exit 126", what: "ends as a launcher says that has failed" },
+    { name: "front-launcher-has-left", end: "exit 126", what: "ends as a launcher has said that is gone" },
     {
       name: "front-launcher-leaves",
       end: "exit 5",
