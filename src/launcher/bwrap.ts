@@ -40,7 +40,7 @@ export interface BwrapDoors {
 }
 
 /**
- * Without starting it: one that is too old does not know --disable-userns, and afterFailure() says so. `path` is the user's
+ * Without starting it: one that is too old does not know --disable-userns, and its failure is explained so. `path` is the user's
  * PATH. Throws FENCE_BWRAP.
  */
 export function locateBwrap(path: string | undefined, files: HostFiles): BwrapFile {

@@ -1,5 +1,5 @@
 /**
- * Decides which layers of isolation a run gets, before bwrap is started and again when it could not start.
+ * Decides which layers of isolation a run gets, before bwrap is started.
  *
  * Runs:     host.
  * Promises: asks the kernel nothing while all is well; a required layer that cannot be had is FENCE_ISOLATION; a layer
@@ -22,7 +22,7 @@ import { type Namespaces, namespaceArgs, procArgs, wantedNamespaces } from "../p
 import type { IsolationLayer, IsolationPolicy } from "../plan/policy.ts";
 import type { RunChild } from "../sys/child.ts";
 import type { BwrapFile } from "./bwrap.ts";
-import { type BwrapFailure, type FailureGround, failureError, recogniseFailure } from "./bwrap-failure.ts";
+import { type FailureGround, failureError } from "./bwrap-failure.ts";
 import { findNamespaces, type NamespaceFindings, tryStarts } from "./capabilities.ts";
 
 /** What a run asks for. */
@@ -73,25 +73,9 @@ export function decideIsolation(request: IsolationRequest): IsolationDecision {
 }
 
 /**
- * What to start again with, after bwrap could not start with what decideIsolation() gave. Throws FENCE_ISOLATION when a
- * required layer is what fails, FENCE_BWRAP when leaving layers out does not help.
+ * Tries what a run asks for without running anything; the decision is what a run would get. Throws FENCE_ISOLATION when a
+ * required layer cannot be had, FENCE_BWRAP when leaving layers out does not help.
  */
-export async function afterFailure(
-  request: IsolationRequest,
-  failure: BwrapFailure,
-  bwrap: BwrapFile,
-  doors: IsolationDoors,
-): Promise<IsolationDecision> {
-  const recognised = recogniseFailure(failure, doors.ground());
-  if (recognised.layer === null) throw failureError(recognised);
-  const wanted = wantedNamespaces(request.isolation, request.hostNetwork);
-  const findings = await findNamespaces(wanted, tryStarts(bwrap, doors.run, doors.ground));
-  // All that is asked for works: it is the mounts of this plan that do not.
-  if (findings.works === wanted) throw failureError(recognised);
-  return withFindings(request, findings);
-}
-
-/** Tries what a run asks for without running anything; the decision is what a run would get. Throws as afterFailure(). */
 export async function preflight(
   request: IsolationRequest,
   bwrap: BwrapFile,

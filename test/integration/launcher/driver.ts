@@ -11,10 +11,10 @@ import { findNamespaces, tryStarts } from "../../../src/launcher/capabilities.ts
 import { hasSeccomp, readGround } from "../../../src/launcher/capabilities-ground.ts";
 import { check } from "../../../src/launcher/check.ts";
 import {
-  afterFailure,
   decideIsolation,
   type IsolationDecision,
   type IsolationRequest,
+  preflight,
 } from "../../../src/launcher/isolation.ts";
 import { namespaceLayers } from "../../../src/plan/namespaces.ts";
 import { runChild } from "../../../src/sys/child.ts";
@@ -47,7 +47,7 @@ async function answer(): Promise<unknown> {
   };
 }
 
-/** As the launcher does it with best-effort: a start, and after its failure another with what can be had. */
+/** With best-effort: a start with everything, and another with what the pre-flight has found. */
 async function again(bwrap: BwrapFile, ground: () => FailureGround) {
   const request: IsolationRequest = {
     isolation: isolationPolicy("best-effort"),
@@ -61,7 +61,7 @@ async function again(bwrap: BwrapFile, ground: () => FailureGround) {
     });
   const first = await start(decideIsolation(request));
   if (first.kind !== "ended") return { first };
-  const decision = await afterFailure(request, first, bwrap, { run: runChild, ground });
+  const decision = await preflight(request, bwrap, { run: runChild, ground });
   return { first, second: await start(decision), effective: decision.effective };
 }
 

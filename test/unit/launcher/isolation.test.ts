@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import { hostPath } from "../../../src/base/paths.ts";
 import type { Bwrap } from "../../../src/launcher/bwrap.ts";
 import {
-  afterFailure,
   decideIsolation,
   type IsolationRequest,
   landlockIsolation,
@@ -35,7 +34,6 @@ const doors = (run: RunChild) => ({ run, ground: () => plainGround });
 const procMasked = "bwrap: Can't mount proc on /newroot/proc: Operation not permitted";
 const noNetlink = "bwrap: loopback: Failed to create NETLINK_ROUTE socket: Operation not permitted";
 const readOnlySysctl = "bwrap: cannot open /proc/sys/user/max_user_namespaces: Read-only file system";
-const failed = (stderr: string) => ({ stderr: `${stderr}\n`, status: 1, signal: null });
 
 const reduced = ({ layers }: EffectiveIsolation) =>
   layers.filter(({ state }) => state === "weaker" || state === "missing").map(({ layer, state }) => [layer, state]);
@@ -115,14 +113,14 @@ describe("before the first start", () => {
   });
 });
 
-describe("after a failure", () => {
-  test("best-effort starts again without what cannot be had, and says so", async () => {
+describe("the pre-flight", () => {
+  test("leaves out with best-effort what cannot be had, and says so", async () => {
     const { run } = fakeBwrap([
       ["--proc /proc", procMasked],
       ["--unshare-net", noNetlink],
       ["--disable-userns", readOnlySysctl],
     ]);
-    const { effective, bwrapArgs, procArgs } = await afterFailure(bestEffort, failed(procMasked), bwrap, doors(run));
+    const { effective, bwrapArgs, procArgs } = await preflight(bestEffort, bwrap, doors(run));
     expect(reduced(effective)).toEqual([
       ["pid", "weaker"],
       ["network", "missing"],
@@ -139,7 +137,7 @@ describe("after a failure", () => {
 
   test("a required layer is an error with its cause, its remedies and, last, best-effort", async () => {
     const { run } = fakeBwrap([["--disable-userns", readOnlySysctl]]);
-    await expect(afterFailure(strict, failed(readOnlySysctl), bwrap, doors(run))).rejects.toMatchObject({
+    await expect(preflight(strict, bwrap, doors(run))).rejects.toMatchObject({
       code: "FENCE_ISOLATION",
       message:
         "isolation layer nested-user is required and cannot be had: /proc/sys is read-only, as in containers, so the limit on user namespaces cannot be set for the sandbox",
@@ -151,7 +149,7 @@ describe("after a failure", () => {
 
   test("a new /proc is required where the PID namespace is", async () => {
     const { run } = fakeBwrap([["--proc /proc", procMasked]]);
-    await expect(afterFailure(strict, failed(procMasked), bwrap, doors(run))).rejects.toMatchObject({
+    await expect(preflight(strict, bwrap, doors(run))).rejects.toMatchObject({
       message: expect.stringContaining("isolation layer pid is required and can only be had in part"),
     });
   });
@@ -159,43 +157,25 @@ describe("after a failure", () => {
   test("required and best-effort layers go together", async () => {
     const mixed = { ...strict, isolation: isolationPolicy("required", { network: "best-effort" }) };
     const network = fakeBwrap([["--unshare-net", noNetlink]]);
-    const { effective } = await afterFailure(mixed, failed(noNetlink), bwrap, doors(network.run));
+    const { effective } = await preflight(mixed, bwrap, doors(network.run));
     expect(reduced(effective)).toEqual([["network", "missing"]]);
     const ipc = fakeBwrap([["--unshare-ipc", "bwrap: Creating new namespace failed: Invalid argument"]]);
-    await expect(afterFailure(mixed, failed("bwrap: x"), bwrap, doors(ipc.run))).rejects.toMatchObject({
+    await expect(preflight(mixed, bwrap, doors(ipc.run))).rejects.toMatchObject({
       code: "FENCE_ISOLATION",
       message: expect.stringContaining("layer ipc"),
     });
   });
 
-  test("what leaving layers out cannot help is explained at once, without another start", async () => {
-    const { run, requests } = fakeBwrap([]);
-    const missing = failed("bwrap: Can't find source path /gone: No such file or directory");
-    await expect(afterFailure(bestEffort, missing, bwrap, doors(run))).rejects.toMatchObject({
-      code: "FENCE_BWRAP",
-      message: expect.stringContaining("/gone"),
-    });
-    expect(requests).toEqual([]);
-  });
-
-  test("a failure that does not come back without the plan's mounts is explained", async () => {
-    const { run } = fakeBwrap([]);
-    await expect(afterFailure(bestEffort, failed("bwrap: odd"), bwrap, doors(run))).rejects.toMatchObject({
-      code: "FENCE_BWRAP",
-      message: expect.stringContaining("bwrap: odd"),
-    });
-  });
-
   test("where bwrap cannot start at all best-effort does not go on with another backend", async () => {
     const { run } = fakeBwrap([["", "bwrap: Failed to make / slave: Operation not permitted"]]);
-    await expect(afterFailure(bestEffort, failed("bwrap: x"), bwrap, doors(run))).rejects.toMatchObject({
+    await expect(preflight(bestEffort, bwrap, doors(run))).rejects.toMatchObject({
       code: "FENCE_BWRAP",
       details: { hint: expect.stringContaining("--backend landlock") },
     });
   });
 });
 
-test("preflight tells the same before anything runs", async () => {
+test("the pre-flight without a failure gives what a start without it would", async () => {
   expect(await preflight(strict, bwrap, doors(fakeBwrap([]).run))).toEqual(decideIsolation(strict));
   const { run } = fakeBwrap([["--unshare-net", noNetlink]]);
   expect(reduced((await preflight(bestEffort, bwrap, doors(run))).effective)).toEqual([["network", "missing"]]);
