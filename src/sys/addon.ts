@@ -16,10 +16,14 @@ export function loadAddon(path: string): Addon {
   try {
     process.dlopen(module, path);
   } catch (cause) {
-    throw new FenceError("FENCE_STUB", `cannot load the addon: ${cause instanceof Error ? cause.message : cause}`, {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const hint = why.includes("Too many open files") // as dlopen(3) says it, without an errno
+      ? "raise the limit on open files (ulimit -n)"
+      : "the limits on memory are too low for fence, or the executable is damaged";
+    throw new FenceError("FENCE_STUB", `cannot load the addon: ${why}`, {
       step: "load-addon",
       syscall: "dlopen",
-      hint: "the limits on memory are too low for fence, or the executable is damaged",
+      hint,
       cause,
     });
   }
