@@ -209,16 +209,10 @@ static napi_value receive_message_call(napi_env env, napi_callback_info info)
 /* messagePair(ends: Int32Array of 2): 0 or -errno. Connected sockets of which each message arrives whole. */
 static napi_value message_pair_call(napi_env env, napi_callback_info info)
 {
-	napi_value args[1];
-	napi_typedarray_type type;
-	size_t count;
 	void *ends;
 
-	if (glue_args(env, info, 1, args) != 0)
+	if (glue_ends(env, info, &ends) != 0)
 		return NULL;
-	if (napi_get_typedarray_info(env, args[0], &type, &count, &ends, NULL, NULL) != napi_ok ||
-	    type != napi_int32_array || count < 2)
-		return glue_type_error(env, "expected an Int32Array of 2");
 	return glue_number(env, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1 ? -errno : 0);
 }
 

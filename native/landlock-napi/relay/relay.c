@@ -82,16 +82,10 @@ static napi_value write_pipe_call(napi_env env, napi_callback_info info)
 /* pipe(ends: Int32Array of 2): 0 or -errno. ends[0] is read from, ends[1] written to. */
 static napi_value pipe_call(napi_env env, napi_callback_info info)
 {
-	napi_value args[1];
-	napi_typedarray_type type;
-	size_t count;
 	void *ends;
 
-	if (glue_args(env, info, 1, args) != 0)
+	if (glue_ends(env, info, &ends) != 0)
 		return NULL;
-	if (napi_get_typedarray_info(env, args[0], &type, &count, &ends, NULL, NULL) != napi_ok ||
-	    type != napi_int32_array || count < 2)
-		return glue_type_error(env, "expected an Int32Array of 2");
 	return glue_number(env, or_errno(pipe2(ends, O_CLOEXEC | O_NONBLOCK)));
 }
 

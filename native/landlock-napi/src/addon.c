@@ -48,6 +48,21 @@ int glue_int_args(napi_env env, napi_callback_info info, size_t count, int32_t *
 	return 0;
 }
 
+int glue_ends(napi_env env, napi_callback_info info, void **ends)
+{
+	napi_typedarray_type type;
+	napi_value array;
+	size_t count;
+
+	if (glue_args(env, info, 1, &array) != 0)
+		return -1;
+	if (napi_get_typedarray_info(env, array, &type, &count, ends, NULL, NULL) == napi_ok && type == napi_int32_array &&
+	    count >= 2)
+		return 0;
+	glue_type_error(env, "expected an Int32Array of 2");
+	return -1;
+}
+
 napi_value glue_number(napi_env env, int64_t result)
 {
 	napi_value value;

@@ -18,6 +18,9 @@ int glue_int_args(napi_env env, napi_callback_info info, size_t count, int32_t *
 /* Reads exactly @count arguments of any type. Returns 0, or -1 with a TypeError pending. */
 int glue_args(napi_env env, napi_callback_info info, size_t count, napi_value *args);
 
+/* Reads one argument, an Int32Array for the two ends of something. Returns 0, or -1 with a TypeError pending. */
+int glue_ends(napi_env env, napi_callback_info info, void **ends);
+
 /* @result as a JavaScript number. */
 napi_value glue_number(napi_env env, int64_t result);
 
