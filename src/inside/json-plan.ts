@@ -92,7 +92,12 @@ function readAll(file: number): Buffer {
 
 /** `program` is what follows the options on the command line; it may be empty when the plan names one. */
 export function parseJsonPlan(json: string, program: ProgramRequest): BootstrapRequest {
-  const plan = planSchema.parse(parseJson(json, "the plan"), "plan");
+  return planRequest(parseJson(json, "the plan"), program);
+}
+
+/** The same of a plan that was never text. Throws FENCE_PLAN. */
+export function planRequest(json: unknown, program: ProgramRequest): BootstrapRequest {
+  const plan = planSchema.parse(json, "plan");
   if (plan.program.length > 0 && program.argv.length > 0) {
     throw new FenceError("FENCE_PLAN", "plan.program and the command line both name a program");
   }

@@ -8,7 +8,7 @@
  */
 import { FenceError } from "../base/errors.ts";
 import { type CompiledPlan, compileInside } from "../inside/compile.ts";
-import { parseJsonPlan } from "../inside/json-plan.ts";
+import { planRequest } from "../inside/json-plan.ts";
 import { describeIsolation } from "../inside/status.ts";
 import { explainFailure } from "../inside/step-failure.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
@@ -132,7 +132,7 @@ export function compiledPlan(
   plan: Json,
   { listeners, hasHttpProxy, hasSocksProxy }: ListeningEnds,
 ): CompiledPlan {
-  const request = { ...parseJsonPlan(JSON.stringify(plan), { kind: "plan", argv: [] }), hasHttpProxy, hasSocksProxy };
+  const request = { ...planRequest(plan, { kind: "plan", argv: [] }), hasHttpProxy, hasSocksProxy };
   return compileInside(request, listeners, { landlockAbi: addon.landlockAbi(), architecture: architecture() });
 }
 
