@@ -6,16 +6,15 @@
 
 /*
  * Counts the children of this process, proc_pid_task_children(5), and kills them if @kills. A number stays a child's until it
- * is waited for. Returns 0 when it cannot tell: the kernel has no CONFIG_PROC_CHILDREN, docs/backend-landlock.md.
+ * is waited for. Returns -errno when it cannot tell: the kernel has no CONFIG_PROC_CHILDREN, docs/backend-landlock.md.
  */
-static unsigned int count_children(int kills)
+static long count_children(int kills)
 {
 	char numbers[512];
-	unsigned int count = 0;
-	long pid = 0, length, fd = sys_open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	long count = 0, pid = 0, length, fd = sys_open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return 0;
+		return fd;
 	while ((length = sys_read((int)fd, numbers, sizeof(numbers))) > 0) {
 		for (long i = 0; i < length; i++) {
 			if (numbers[i] >= '0' && numbers[i] <= '9') {
@@ -33,16 +32,16 @@ static unsigned int count_children(int kills)
 }
 
 /*
- * Orphans get this process as their parent, prctl(2). Inside it is not to be killed with the front: then nobody would end them.
- * The front may have become what it is in a shell with children, or be PID 1 and have the launcher as one: those are not to
- * be ended, and then it adopts none. The calls of prctl(2) cannot fail with their arguments.
+ * Before there is a program. Orphans get this process as their parent, prctl(2). Inside it is not to be killed with the front:
+ * then nobody would end them. The front may have become what it is in a shell with children, or be PID 1 and have the launcher
+ * as one: those are not to be ended, and then it adopts none. The calls of prctl(2) cannot fail with their arguments.
  */
 void orphans_adopt(struct reaper *reaper)
 {
 	int is_inside = reaper->ends.place == REAPER_INSIDE;
 	int is_front = reaper->ends.place == REAPER_FRONT;
 
-	if ((!is_inside && !is_front) || sys_getpid() == 1 || (is_front && count_children(0) != 1))
+	if ((!is_inside && !is_front) || sys_getpid() == 1 || (is_front && count_children(0) != 0))
 		return;
 	reaper->adopts = sys_prctl(PR_SET_CHILD_SUBREAPER, 1) >= 0;
 	if (reaper->adopts && is_inside)
