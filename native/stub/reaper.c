@@ -2,6 +2,7 @@
 #include "reaper.h"
 
 #include "arguments.h"
+#include "channel.h"
 #include "descriptor.h"
 #include "fail.h"
 #include "reaper-parts.h"
@@ -93,6 +94,16 @@ static void give_back(const struct inherited *inherited)
 		die_call(STEP, "cannot restore the program's signals", "rt_sigprocmask", result);
 }
 
+/* Without it the front takes this sandbox for one that has no program. */
+static void tell_started(const struct reaper *reaper)
+{
+	struct message message = { .kind = MESSAGE_STARTED, .value = (uint32_t)reaper->adopts };
+	long result = channel_offer(reaper->ends.control, &message, NO_DESCRIPTOR);
+
+	if (result < 0)
+		die_call(STEP, "cannot tell the front of the program", "sendmsg", result);
+}
+
 /*
  * The child is as this process was, but that it ends with it. It tells the front itself, before it is the program: a key that is
  * pressed when the program can be seen must not find a front that believes there is none.
@@ -106,7 +117,7 @@ static long go_on_as_program(const struct reaper *reaper, const struct inherited
 	if (sys_getppid() != parent)
 		sys_exit(EXIT_FENCE_FAILED);
 	if (reaper->ends.place == REAPER_INSIDE)
-		reaper_tell(reaper, MESSAGE_STARTED, reaper->adopts);
+		tell_started(reaper);
 	give_back(inherited);
 	return 0;
 }
