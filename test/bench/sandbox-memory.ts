@@ -12,7 +12,7 @@ import { fence } from "../../build/paths.ts";
 import { interleaved, printGoals, printTable, type Table } from "./measure.ts";
 import { descendantsOf, megabytes, type ProcessFacts, settled } from "./processes.ts";
 
-const program = "sleep";
+const program = "sh";
 
 export async function measureSandboxMemory(folder: string, rounds: number): Promise<Table> {
   const rows = await interleaved([{ name: "fence run, one sandbox", measure: () => oneSandbox(folder) }], rounds);
@@ -29,8 +29,8 @@ export async function measureSandboxMemory(folder: string, rounds: number): Prom
 /** The front, bubblewrap and fence's processes inside: the launcher is no child of theirs. */
 async function oneSandbox(folder: string): Promise<number> {
   const proxies = ["--http-proxy", `unix:${folder}/http.sock`, "--socks-proxy", `unix:${folder}/socks.sock`];
-  const script = `echo started; exec ${program} 1000`;
-  const front = spawn(fence, ["run", ...proxies, "--", "sh", "-c", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const command = [program, "-c", "echo started; read -r line"];
+  const front = spawn(fence, ["run", ...proxies, "--", ...command], { stdio: ["pipe", "pipe", "inherit"] });
   try {
     await Promise.race([once(front.stdout, "data"), once(front, "exit")]);
     if (front.pid === undefined || front.exitCode !== null) throw new Error("fence run has not started its program");
