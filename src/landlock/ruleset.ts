@@ -49,9 +49,8 @@ interface Facts {
   readonly unavailable: readonly MissingRight[];
 }
 
-export interface Ruleset extends Facts {
-  readonly kind: "ruleset";
-  readonly handled: readonly RightName[];
+/** What landlock_create_ruleset(2) takes. */
+export interface RulesetMasks {
   readonly handledFs: number;
   readonly handledNet: number;
   readonly scoped: number;
@@ -59,6 +58,11 @@ export interface Ruleset extends Facts {
   readonly quietFs: number;
   readonly quietNet: number;
   readonly quietScoped: number;
+}
+
+export interface Ruleset extends Facts, RulesetMasks {
+  readonly kind: "ruleset";
+  readonly handled: readonly RightName[];
   /** For landlock_restrict_self(2). */
   readonly restrictFlags: number;
   readonly paths: readonly PathRule[];

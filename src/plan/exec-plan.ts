@@ -6,6 +6,7 @@
  *           nothing after the program.
  * Source:   docs/exec-plan.md; native/stub/exec-plan.h holds the same numbers, and a test compares them
  */
+import type { RulesetMasks } from "../landlock/ruleset.ts";
 
 /** The upper digit is the rank of the step: ranks never go down within a plan. */
 export const stepTypes = {
@@ -78,15 +79,6 @@ export type SetUpStep =
       readonly quiet: boolean;
     }
   | { readonly kind: "port-rule"; readonly port: number; readonly access: number; readonly quiet: boolean };
-
-export interface RulesetMasks {
-  readonly handledFs: number;
-  readonly handledNet: number;
-  readonly scoped: number;
-  readonly quietFs: number;
-  readonly quietNet: number;
-  readonly quietScoped: number;
-}
 
 /** The system calls of a step that makes several, as failures number them. */
 export const stepCalls = {

@@ -35,7 +35,7 @@ const plan: ExecPlan = execPlan("ab".repeat(16))
   .environment([])
   .arguments([{ kind: "arg", value: "tool" }])
   .process([
-    { kind: "chdir", path: "/work" },
+    { kind: "chdir", path: "/project" },
     { kind: "rlimit", resource: 7, soft: 1n, hard: 1n },
     { kind: "stream", from: 5, to: 0 },
     { kind: "signals", blocked: 0n, ignored: 0n },
@@ -63,7 +63,7 @@ function explained(
   const kind = plan.steps[index]?.kind;
   if (kind === undefined) throw new Error("the plan has no such step");
   const failed = { type: stepTypes[kind], index, call, result: -constants.errno[errno] };
-  return explainFailure(failed, { plan, directory: "/work", programPath: "tool" }, choice, filesOf(files));
+  return explainFailure(failed, { plan, directory: "/project", programPath: "tool" }, choice, filesOf(files));
 }
 
 const is = (kind: StepKind) => (step: ExecStep) => step.kind === kind;
@@ -138,7 +138,7 @@ test("a program that is nowhere is told from one that may not be executed", () =
     message: 'cannot find "tool" in PATH',
     details: { errno: "ENOENT", hint: expect.stringContaining("none of its 3 folders") },
   });
-  expect(explained(is("search"), { errno: "EACCES", files: { "/work/./tool": "refused" } })).toMatchObject({
+  expect(explained(is("search"), { errno: "EACCES", files: { "/project/./tool": "refused" } })).toMatchObject({
     code: "FENCE_PROGRAM_CANNOT_RUN",
     message: "cannot run ./tool: it may not be executed",
   });
@@ -157,13 +157,13 @@ test("a program that this process may execute, and the one in the sandbox not, m
 });
 
 test("what was found and not executed is explained by its file", () => {
-  const files = { "/one/tool": "refused", "/work/./tool": executable } as const;
+  const files = { "/one/tool": "refused", "/project/./tool": executable } as const;
   expect(explained(is("exec-found"), { errno: "ENOENT", choice: unrestricted, files })).toMatchObject({
     code: "FENCE_PROGRAM_CANNOT_RUN",
     message: expect.stringMatching(
       /^cannot run \.\/tool: .* the interpreter of its #! line, "\/no\/interpreter", is not$/,
     ),
-    details: { path: "/work/./tool" },
+    details: { path: "/project/./tool" },
   });
 });
 
@@ -175,7 +175,7 @@ test("what was found and has gone meanwhile is named as the user did", () => {
 });
 
 test.for<[kind: StepKind, says: string, code: string]>([
-  ["chdir", "cannot enter /work: chdir", "FENCE_EXEC_PLAN"],
+  ["chdir", "cannot enter /project: chdir", "FENCE_EXEC_PLAN"],
   ["umask", "the step umask failed", "FENCE_EXEC_PLAN"],
   ["rlimit", "cannot set the resource limit", "FENCE_EXEC_PLAN"],
   ["stream", "cannot make 5 descriptor 0: dup3", "FENCE_EXEC_PLAN"],
