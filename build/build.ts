@@ -25,9 +25,11 @@ import {
   sea,
   strippedNode,
   stub,
+  trainingBundle,
 } from "./paths.ts";
 import { makeBundles, makeSea, stripNode } from "./sea.ts";
 import { digest, runStep } from "./step.ts";
+import { makeCaches } from "./training.ts";
 import { verify } from "./verify.ts";
 
 if (process.version !== pinnedNodeVersion()) {
@@ -84,16 +86,16 @@ const steps = [
 for (const step of steps) await runStep(step);
 await runStep({
   name: "sea",
-  inputs: [bundle, ...partNames.map(partBundle), strippedNode],
+  inputs: [bundle, trainingBundle, ...partNames.map(partBundle), strippedNode, stub, addonPrebuild],
   output: sea,
-  make: makeSea,
+  make: async () => makeSea({ main: bundle, caches: await makeCaches(identity.buildId), output: sea }),
 });
 await runStep({
   name: "pack",
   inputs: [stub, sea, loader, ...libraries(), addonPrebuild],
   output: fence,
   make: () => {
-    pack(identity.buildId);
+    pack({ buildId: identity.buildId, sea, output: fence });
     verify();
   },
 });

@@ -8,7 +8,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
-import { compileFunction } from "node:vm";
+import { compileFunction, Script } from "node:vm";
 import { packedNode } from "./paths.ts";
 import { run } from "./run.ts";
 
@@ -28,17 +28,17 @@ export function cacheAllFunctions(blobFile: string, bundle: string): void {
   if (at < source.length || end > blob.length) {
     throw new Error("the SEA's blob does not hold the source and its code cache: see build/code-cache.ts");
   }
-  const cache = compiled(bundle, `${blobFile}.cache`);
+  const cache = compiled(bundle, `${blobFile}.cache`, { as: "module" });
   adopt(cache, blob.subarray(start, end));
   const length = Buffer.alloc(lengthBytes);
   length.writeBigUInt64LE(BigInt(cache.length));
   writeFileSync(blobFile, Buffer.concat([blob.subarray(0, at), length, cache, blob.subarray(end)]));
 }
 
-/** The same for a script that src/packed-part.ts compiles. */
-export function makeCache(bundle: string, output: string): void {
-  const cache = compiled(bundle, output);
-  adopt(cache, compiled(bundle, `${output}.plain`, "lazy"));
+/** The same for a part, src/packed-part.ts. */
+export function makeCache(part: string, output: string): void {
+  const cache = compiled(part, output, { as: "script" });
+  adopt(cache, compiled(part, `${output}.plain`, { as: "script", functions: "lazy" }));
   writeFileSync(output, cache);
 }
 
@@ -53,19 +53,24 @@ function adopt(cache: Buffer, own: Buffer): void {
   }
 }
 
+interface Compilation {
+  /** How Node compiles it: a CommonJS module's function, or a script. */
+  readonly as: "module" | "script";
+  readonly functions?: "all" | "lazy";
+}
+
 /** In a process of its own: V8's flags are the whole process's. */
-function compiled(bundle: string, output: string, functions: "all" | "lazy" = "all"): Buffer {
-  run(packedNode, [import.meta.filename, bundle, output, functions]);
+function compiled(source: string, output: string, { as, functions = "all" }: Compilation): Buffer {
+  run(packedNode, [import.meta.filename, source, output, as, functions]);
   return readFileSync(output);
 }
 
 if (import.meta.main) {
-  const [bundle = "", output = "", functions] = process.argv.slice(2);
+  const [source = "", output = "", as, functions] = process.argv.slice(2);
   if (functions === "all") setFlagsFromString("--no-lazy");
-  const compiled = compileFunction(readFileSync(bundle, "utf8"), parameters, {
-    filename: bundle,
-    produceCachedData: true,
-  });
-  if (compiled.cachedData === undefined) throw new Error("V8 made no code cache");
-  writeFileSync(output, compiled.cachedData);
+  const text = readFileSync(source, "utf8");
+  const options = { filename: source, produceCachedData: true };
+  const { cachedData } = as === "script" ? new Script(text, options) : compileFunction(text, parameters, options);
+  if (cachedData === undefined) throw new Error("V8 made no code cache");
+  writeFileSync(output, cachedData);
 }

@@ -7,7 +7,7 @@
  */
 import { closeSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { basename } from "node:path";
-import { addonPrebuild, fence, loader, loaderFolders, sea, strippedNode, stub } from "./paths.ts";
+import { addonPrebuild, loader, loaderFolders, strippedNode, stub } from "./paths.ts";
 import { run } from "./run.ts";
 
 export const kinds = { node: 1, loader: 2, library: 3, addon: 4 } as const;
@@ -23,14 +23,20 @@ export const index = { buildId: 16, partCount: 32, parts: 40, partSize: 64, name
 /** The largest page size of the architectures we plan for (arm64): parts are mapped from their offset. */
 const alignmentBytes = 65536;
 
-export function pack(buildId: string): void {
+export interface Packed {
+  readonly buildId: string;
+  readonly sea: string;
+  readonly output: string;
+}
+
+export function pack({ buildId, sea, output }: Packed): void {
   const packedStub = readFileSync(stub);
-  const packedParts = collectParts();
+  const packedParts = collectParts(sea);
   const indexAt = packedStub.indexOf(magic);
   if (indexAt < 0) throw new Error("the stub has no pack index");
   if (packedParts.length > index.maxParts)
     throw new Error(`the pack index has no room for ${packedParts.length} parts`);
-  const unfinished = `${fence}.unfinished`;
+  const unfinished = `${output}.unfinished`;
   const file = openSync(unfinished, "w", 0o755);
   packedStub.write(buildId, indexAt + index.buildId, "hex");
   packedStub.writeUInt32LE(packedParts.length, indexAt + index.partCount);
@@ -48,7 +54,7 @@ export function pack(buildId: string): void {
   writeWhole(file, packedStub, 0);
   ftruncateSync(file, offset); // so that the last part's last page can be mapped whole
   closeSync(file);
-  renameSync(unfinished, fence);
+  renameSync(unfinished, output);
 }
 
 function writeWhole(file: number, bytes: Buffer, offset: number): void {
@@ -59,7 +65,7 @@ function aligned(offset: number): number {
   return Math.ceil(offset / alignmentBytes) * alignmentBytes;
 }
 
-function collectParts(): Part[] {
+function collectParts(sea: string): Part[] {
   return [
     { kind: "node", name: "node", bytes: readFileSync(sea) },
     { kind: "loader", name: basename(loader), bytes: deafLoader() },

@@ -51,7 +51,11 @@ export const parts = `${dist}/parts`;
 export const stub = `${parts}/stub`;
 export const bundle = `${parts}/main.cjs`;
 /** What the bundle loads when it is needed, src/packed-part.ts. */
-export const partNames = ["host", "roles"] as const;
-export const partBundle = (name: (typeof partNames)[number]) => `${parts}/${name}.cjs`;
+export const partNames = ["host", "set-up", "relays"] as const;
+export type PartName = (typeof partNames)[number];
+export const partBundle = (name: PartName) => `${parts}/${name}.cjs`;
+/** Where the executable that learns what is called lies, and what it has learnt: build/training.ts. */
+export const training = `${parts}/training`;
+export const trainingBundle = `${training}/main.cjs`;
 export const strippedNode = `${parts}/node`;
 export const sea = `${parts}/sea`;

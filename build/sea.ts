@@ -6,11 +6,22 @@
  * Source:   https://nodejs.org/api/single-executable-applications.html
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { filterBytes, filterNames } from "../src/seccomp/filters.ts";
-import { cacheAllFunctions, makeCache } from "./code-cache.ts";
+import { cacheAllFunctions } from "./code-cache.ts";
 import { patchNode } from "./node-patch.ts";
-import { bundle, packedNode, partBundle, partNames, parts, postject, root, sea, strippedNode } from "./paths.ts";
+import {
+  bundle,
+  type PartName,
+  packedNode,
+  partBundle,
+  partNames,
+  postject,
+  root,
+  strippedNode,
+  training,
+  trainingBundle,
+} from "./paths.ts";
 import { run } from "./run.ts";
 
 export interface BuildIdentity {
@@ -21,14 +32,30 @@ export interface BuildIdentity {
 
 /** What picks the role, and what each does: a role starts the faster for what it does not read. */
 export async function makeBundles(identity: BuildIdentity): Promise<void> {
-  await makeBundle(identity, "main.ts", bundle);
-  for (const name of partNames) await makeBundle(identity, `${name}.ts`, partBundle(name));
+  await makeBundle(identity, { entry: "main.ts", outfile: bundle });
+  await makeBundle(identity, { entry: "main.ts", outfile: trainingBundle, training });
+  for (const name of partNames)
+    await makeBundle(identity, { entry: `${name}.ts`, outfile: partBundle(name), ...wrapped });
 }
 
-async function makeBundle(identity: BuildIdentity, entry: string, outfile: string): Promise<void> {
+/** A part is a script whose value is a function: only the bytecode of scripts can be taken after they have run. */
+const wrapped = { banner: { js: "(function(exports,require,module){" }, footer: { js: "})" } } as const;
+
+interface BundleFiles extends Pick<BuildOptions, "banner" | "footer"> {
+  readonly entry: string;
+  readonly outfile: string;
+  /** Where it is to write what it has learnt. */
+  readonly training?: string;
+}
+
+async function makeBundle(
+  identity: BuildIdentity,
+  { entry, outfile, training = "", ...around }: BundleFiles,
+): Promise<void> {
   await build({
     entryPoints: [`${root}/src/${entry}`],
     outfile,
+    ...around,
     bundle: true,
     plugins: [partsFromExecutable, shaken("jsonc-parser", ["createScanner", "parseTree", "printParseErrorCode"])],
     platform: "node",
@@ -45,6 +72,7 @@ async function makeBundle(identity: BuildIdentity, entry: string, outfile: strin
       FENCE_BUILD_ID: JSON.stringify(identity.buildId),
       FENCE_VERSION: JSON.stringify(identity.version),
       FENCE_FILTERS: JSON.stringify(filters()),
+      FENCE_TRAINING: JSON.stringify(training),
     },
     logLevel: "warning",
   });
@@ -101,23 +129,27 @@ export function stripNode(): void {
 
 const fuse = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
 
-export function makeSea(): void {
-  const blob = `${parts}/sea.blob`;
-  const config = `${parts}/sea.json`;
+export interface SeaParts {
+  /** What picks the role. */
+  readonly main: string;
+  /** The code cache of each part. */
+  readonly caches: Readonly<Record<PartName, string>>;
+  readonly output: string;
+}
+
+export function makeSea({ main, caches, output }: SeaParts): void {
+  const blob = `${output}.blob`;
+  const config = `${output}.json`;
   const assets = Object.fromEntries(
-    partNames.flatMap((name) => {
-      const cache = `${parts}/${name}.cache`;
-      makeCache(partBundle(name), cache);
-      return [
-        [`${name}.cjs`, partBundle(name)],
-        [`${name}.cache`, cache],
-      ];
-    }),
+    partNames.flatMap((name) => [
+      [`${name}.cjs`, partBundle(name)],
+      [`${name}.cache`, caches[name]],
+    ]),
   );
   writeFileSync(
     config,
     JSON.stringify({
-      main: bundle,
+      main,
       output: blob,
       disableExperimentalSEAWarning: true,
       useCodeCache: true,
@@ -125,13 +157,14 @@ export function makeSea(): void {
       execArgvExtension: "none",
       assets,
       // Any process of the user could make the set-up and the bridges open a debugger's port. A launch allocates 3 MB in all:
-      // collecting them, as V8 would after 1 MB, takes longer than the memory is worth.
-      execArgv: ["--disable-sigusr1", "--min-semi-space-size=4"],
+      // collecting them, as V8 would after 1 MB, takes longer than the memory is worth. Nothing here keeps V8's four
+      // threads busy, and each takes its time to start.
+      execArgv: ["--disable-sigusr1", "--min-semi-space-size=4", "--v8-pool-size=1"],
     }),
   );
   run(packedNode, ["--experimental-sea-config", config]);
-  cacheAllFunctions(blob, bundle);
-  writeFileSync(sea, readFileSync(strippedNode), { mode: 0o755 });
+  cacheAllFunctions(blob, main);
+  writeFileSync(output, readFileSync(strippedNode), { mode: 0o755 });
   // Its command, not its function: what it warns of is only worth reading when it fails.
-  run(packedNode, [postject, sea, "NODE_SEA_BLOB", blob, "--sentinel-fuse", fuse]);
+  run(packedNode, [postject, output, "NODE_SEA_BLOB", blob, "--sentinel-fuse", fuse]);
 }

@@ -36,12 +36,17 @@ async function main(): Promise<number> {
       const { runLaunch } = await import("./host.ts");
       return runLaunch({ addon, role, messages, say }, words);
     }
-    case "set-up":
+    case "set-up": {
+      const addon = startedAddon(role);
+      const { runSetUp } = await import("./set-up.ts");
+      return runSetUp({ addon, messages, say }, role, words);
+    }
     case "bridges":
     case "network": {
       const addon = startedAddon(role);
-      const { runRole } = await import("./roles.ts");
-      return runRole({ addon, messages, say }, role, words);
+      const { runRelays } = await import("./relays.ts");
+      await runRelays({ addon, messages }, role);
+      return 0;
     }
     default:
       return runCommand(role, words);
@@ -52,7 +57,7 @@ async function main(): Promise<number> {
 async function runCommand(role: StubRole | null, words: readonly string[]): Promise<number> {
   const [command, ...args] = words;
   if (command === "bridge") {
-    const { runBridgeCommand } = await import("./roles.ts");
+    const { runBridgeCommand } = await import("./relays.ts");
     return runBridgeCommand(() => addonOf(packed(role)), say, args);
   }
   if (command === "service") return service(packed(role));
