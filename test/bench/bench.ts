@@ -32,7 +32,7 @@ async function* measureAll(folder: string): AsyncGenerator<Table> {
   const peers = makePeers(folder);
   yield await measureStartup(peers, folder, startupRounds);
   yield await measureLaunch(peers, folder, startupRounds);
-  yield await measureSandboxStart(peers, folder, startupRounds);
+  yield* await measureSandboxStart(peers, folder, startupRounds);
   yield await measureLibrary(startupRounds);
   yield await measureColdBridge(peers, folder, startupRounds);
   yield await measureMountPlanning(folder, startupRounds);

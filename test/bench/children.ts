@@ -7,15 +7,8 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
-/** How long the command takes until it has ended. */
-export function milliseconds(command: string, args: readonly string[], environment: Environment = {}): number {
-  const started = performance.now();
-  outputOf(command, args, environment);
-  return performance.now() - started;
-}
-
 /** Added to our own. */
-type Environment = Readonly<Record<string, string>>;
+export type Environment = Readonly<Record<string, string>>;
 
 /** What the command prints; it must end well. */
 export function outputOf(command: string, args: readonly string[], environment: Environment = {}): string {

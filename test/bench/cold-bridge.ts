@@ -7,10 +7,11 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { packedNode } from "../../build/paths.ts";
-import { milliseconds, outputOf, startListening, stopAll } from "./children.ts";
+import { outputOf, startListening, stopAll } from "./children.ts";
 import { interleaved, type Table } from "./measure.ts";
 import type { Peers } from "./peers.ts";
 import { fenceInBwrap, proxyPort } from "./sandbox.ts";
+import { milliseconds } from "./stopwatch.ts";
 
 export async function measureColdBridge(peers: Peers, folder: string, rounds: number): Promise<Table> {
   const [httpProxy, socksProxy] = [`${folder}/echo.sock`, `${folder}/other.sock`];

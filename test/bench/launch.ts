@@ -9,11 +9,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { dist, fence, packedNode } from "../../build/paths.ts";
-import { milliseconds } from "./children.ts";
 import { type Case, interleaved, printTable, type Table } from "./measure.ts";
 import { installNpmPeers } from "./npm-peers.ts";
 import type { Peers } from "./peers.ts";
 import { bareArguments } from "./planned.ts";
+import { milliseconds } from "./stopwatch.ts";
 
 export async function measureLaunch(peers: Peers | null, folder: string, rounds: number): Promise<Table> {
   const [httpProxy, socksProxy] = [`${folder}/http.sock`, `${folder}/socks.sock`];
@@ -37,7 +37,7 @@ export async function measureLaunch(peers: Peers | null, folder: string, rounds:
         { name: "fence run --no-fast-path", measure: () => run("--no-fast-path") },
         ...(peers === null ? [] : [shell(peers.shellBootstrap)]),
         ...npmPeers.map(({ name, command: [file, ...args], environment }): Case => {
-          return { name, measure: () => milliseconds(file, args, environment) };
+          return { name, measure: () => milliseconds(file, args, { environment }) };
         }),
         { name: "bare bwrap, same mounts", measure: () => milliseconds("bwrap", bareArguments()) },
         { name: "one start of Node", measure: () => milliseconds(packedNode, ["-e", "0"]) },

@@ -8,9 +8,9 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { fence, library } from "../../build/paths.ts";
 import type * as Library from "../../src/library/library.ts";
-import { milliseconds } from "./children.ts";
 import { interleaved, printTable, type Table } from "./measure.ts";
 import { bareArguments } from "./planned.ts";
+import { milliseconds } from "./stopwatch.ts";
 
 export async function measureLibrary(rounds: number): Promise<Table> {
   const { createSandbox } = (await import(library)) as typeof Library;

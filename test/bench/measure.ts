@@ -42,18 +42,22 @@ export interface Outcome {
   readonly isMet: boolean;
 }
 
-/** Measures every case once a round, after one round that does not count. */
+/**
+ * Measures every case once a round, each time in another order: what comes first finds processors that slept. One round that
+ * does not count comes before.
+ */
 export async function interleaved(cases: readonly Case[], rounds: number): Promise<readonly Row[]> {
   const values = cases.map((): number[] => []);
   let noisy = 0;
   for (let round = -1; round < rounds; round++) {
-    for (const [i, { measure }] of cases.entries()) {
-      if (!awaitQuiet()) noisy++;
-      const value = await measure();
-      if (round >= 0) values[i]?.push(value);
+    if (!awaitQuiet()) noisy++;
+    for (const turn of cases.keys()) {
+      const i = (turn + round + 1) % cases.length;
+      const value = await cases[i]?.measure();
+      if (round >= 0 && value !== undefined) values[i]?.push(value);
     }
   }
-  if (noisy > 0) console.log(`${noisy} of ${(rounds + 1) * cases.length} measurements began beside other work`);
+  if (noisy > 0) console.log(`${noisy} of ${rounds + 1} rounds began beside other work`);
   const first = values[0] ?? [];
   return cases.map(({ name }, i) => {
     const own = values[i] ?? [];

@@ -34,10 +34,13 @@ export function bareArguments(): readonly string[] {
   return [...bwrapArguments().filter((word) => word !== "--as-pid-1"), "--", "/bin/true"];
 }
 
-/** The same with `program`, which finds an exec plan: words that launched-once.c completes. */
+/** The same with fence, which finds an exec plan: stopwatch.c knows where. */
 export function launchedArguments(): readonly string[] {
   return [...bwrapArguments(), "--", "/tmp/fence/bin/fence", "launched", "FD"];
 }
+
+/** What the policy grants in them. */
+export const grants: readonly GrantedPath[] = dryRun.landlock.rules;
 
 /** Empty files come from descriptors, which nobody passes on here. */
 function withoutFiles(args: readonly string[]): readonly string[] {
@@ -54,14 +57,14 @@ function withoutFiles(args: readonly string[]): readonly string[] {
 }
 
 /** The exec plan of `fence run` with two proxies and /bin/true, as the stub of this dist/fence takes it. */
-export function launchedPlan(): Buffer {
+export function launchedPlan(grants: readonly GrantedPath[]): Buffer {
   const landlockAbi = loadAddon(addonPrebuild).landlockAbi();
   const plan = insidePlan({
     argv: ["/bin/true"],
     environment: [["PATH", "/usr/bin:/bin"]],
     removed: [],
     directory: "/",
-    grants: dryRun.landlock.rules,
+    grants,
     unixSockets: [],
     connectTcp: null,
     network: noBridges,

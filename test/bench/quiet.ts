@@ -2,7 +2,6 @@
  * Waits for a moment in which the machine does nothing else: beside other work a comparison with what mostly sleeps says little.
  *
  * Runs:     on the host (npm run bench).
- * Promises: looks without sleeping, so that what is measured starts on processors that are awake.
  * Source:   proc_stat(5)
  */
 import { readFileSync } from "node:fs";
@@ -12,6 +11,8 @@ const sampleMs = 100;
 const longestWaitMs = 10_000;
 /** The share of all processors' time that others may take. */
 const busyLimit = 0.1;
+/** Sleeps: whoever works until a program is started has used up some of the time that the scheduler gives both. */
+const nobody = new Int32Array(new SharedArrayBuffer(4));
 /** USER_HZ: /proc/stat counts hundredths of a second. */
 const tickMs = 10;
 
@@ -19,11 +20,8 @@ const tickMs = 10;
 export function awaitQuiet(): boolean {
   for (const end = performance.now() + longestWaitMs; performance.now() < end; ) {
     const before = busyMs();
-    const own = process.cpuUsage();
-    for (const sampled = performance.now() + sampleMs; performance.now() < sampled; );
-    const { user, system } = process.cpuUsage(own);
-    const others = busyMs() - before - (user + system) / 1000;
-    if (others <= busyLimit * sampleMs * availableParallelism()) return true;
+    Atomics.wait(nobody, 0, 0, sampleMs);
+    if (busyMs() - before <= busyLimit * sampleMs * availableParallelism()) return true;
   }
   return false;
 }

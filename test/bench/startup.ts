@@ -6,10 +6,10 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { packedNode } from "../../build/paths.ts";
-import { milliseconds } from "./children.ts";
 import { interleaved, type Table } from "./measure.ts";
 import type { Peers } from "./peers.ts";
 import { bwrapRoot, fenceInBwrap } from "./sandbox.ts";
+import { milliseconds } from "./stopwatch.ts";
 
 export async function measureStartup({ shellBootstrap }: Peers, folder: string, rounds: number): Promise<Table> {
   const [httpProxy, socksProxy] = [`${folder}/http.sock`, `${folder}/socks.sock`];
