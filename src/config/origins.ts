@@ -26,7 +26,7 @@ export interface Saying {
 
 /** All keys, in the order of the documentation. */
 export function originsOf(layers: readonly Layer[]): readonly Origin[] {
-  return everyKey.map(({ key, merge, absent, of }) => {
+  return everyKey().map(({ key, merge, absent, of }) => {
     const said = layers.map((layer) => ({ value: of(layer), source: layer.source }));
     return { key, merge, absent, said: counting(merge, said.filter(isSaid)) };
   });
@@ -39,7 +39,7 @@ interface Key {
   readonly of: (layer: Layer) => Json;
 }
 
-const everyKey: readonly Key[] = [
+const everyKey = (): readonly Key[] => [
   ...Object.entries(keyGroups).flatMap(([group, keys]) =>
     Object.entries(keys).map(([name, { field, merge }]) => ({
       key: `${group}.${name}`,

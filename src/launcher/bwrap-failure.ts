@@ -49,7 +49,7 @@ export interface RecognisedFailure {
 
 export function recogniseFailure(failure: BwrapFailure, ground: FailureGround): RecognisedFailure {
   const quote = messageOf(failure);
-  for (const { id, layer, pattern, when, says, remedies } of knownFailures) {
+  for (const { id, layer, pattern, when, says, remedies } of knownFailures()) {
     const match = pattern.exec(quote);
     if (match === null || when?.(ground) === false) continue;
     const details = match.groups ?? {};

@@ -31,7 +31,8 @@ const unmask =
 const refusedMount =
   "Failed to make / slave|Failed to mount tmpfs|pivot_root|setting up newroot bind|Failed to make old root rprivate|unmount old root";
 
-export const knownFailures: readonly KnownFailure[] = [
+/** Made when bwrap has failed: no start is to wait for it. */
+export const knownFailures = (): readonly KnownFailure[] => [
   {
     id: "apparmor-userns",
     layer: "user",

@@ -46,7 +46,7 @@ function programDenials(profile: FilterProfile, additions: readonly FilterAdditi
   const has = (addition: FilterAddition) => additions.includes(addition);
   return [
     ...denials,
-    ...(profile === "strict" ? strictDenials : []),
+    ...(profile === "strict" ? strictDenials() : []),
     ...(has("tcp-detours") ? tcpDetours : []),
     ...(has("tcp-detours") || has("io-uring") ? ioUring : []),
     ...(has("other-limits") ? otherLimits : []),

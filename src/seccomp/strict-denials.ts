@@ -36,7 +36,7 @@ const protocols = { default: 0, IPPROTO_ICMP: 1, IPPROTO_TCP: 6, IPPROTO_UDP: 17
 const ofInternet: Condition = { kind: "argument-is", argument: 0, values: internet };
 const ofNetlink: Condition = { kind: "argument-is", argument: 0, values: { AF_NETLINK: 16 } };
 
-export const strictDenials: readonly Denial[] = [
+export const strictDenials = (): readonly Denial[] => [
   {
     syscalls: ["io_uring_setup", "io_uring_enter", "io_uring_register"],
     when: always,

@@ -114,7 +114,11 @@ test.for(recorded)("%s: %s", ([id, stderr, ground]) => {
 test("every entry of the table is recognised in some message", () => {
   const seen = new Set(recorded.map(([id]) => id));
   for (const bySignal of ["killed-by-filter", "killed"]) seen.add(bySignal);
-  expect(knownFailures.map(({ id }) => id).filter((id) => !seen.has(id))).toEqual([]);
+  expect(
+    knownFailures()
+      .map(({ id }) => id)
+      .filter((id) => !seen.has(id)),
+  ).toEqual([]);
 });
 
 test.for([
@@ -165,5 +169,5 @@ describe("a message", () => {
 
 test("docs/check.md lists the known failures with the layer each concerns", () => {
   const listed = docTable("check.md", "failure").map(([id, layer]) => [id, layer]);
-  expect(listed).toEqual(knownFailures.map(({ id, layer }) => [id, layer ?? "—"]));
+  expect(listed).toEqual(knownFailures().map(({ id, layer }) => [id, layer ?? "—"]));
 });
