@@ -51,7 +51,7 @@ export const parts = `${dist}/parts`;
 export const stub = `${parts}/stub`;
 export const bundle = `${parts}/main.cjs`;
 /** What the bundle loads when it is needed, src/packed-part.ts. */
-export const partNames = ["host", "set-up", "relays"] as const;
+export const partNames = ["launch", "commands", "set-up", "relays"] as const;
 export type PartName = (typeof partNames)[number];
 export const partBundle = (name: PartName) => `${parts}/${name}.cjs`;
 /** Where the executable that learns what is called lies, and what it has learnt: build/training.ts. */

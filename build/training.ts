@@ -29,7 +29,7 @@ export async function makeCaches(buildId: string): Promise<PartCaches> {
   pack({ buildId, sea, output: executable });
   try {
     await train(learnt);
-    return { ...all, host: learnt.host, "set-up": learnt["set-up"] };
+    return { ...all, launch: learnt.launch, "set-up": learnt["set-up"] };
   } catch (error) {
     console.warn(
       `build: the code caches hold all functions, each start takes 3 ms longer: ${(error as Error).message}`,
@@ -53,7 +53,7 @@ async function train(learnt: PartCaches): Promise<void> {
   start(executable, ["run", "--settings", settings, ...proxies, "--", "/bin/true"]);
   const ownPorts = ["--unshare-net", "--dev-bind", "/", "/", "--"];
   start("bwrap", [...ownPorts, executable, "bootstrap", "--init", "--rox", "/", ...proxies, "--", "/bin/true"]);
-  await written(learnt.host);
+  await written(learnt.launch);
   await written(learnt["set-up"]);
 }
 

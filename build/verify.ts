@@ -8,7 +8,8 @@ import { spawnSync } from "node:child_process";
 import { fence } from "./paths.ts";
 
 export function verify(): void {
-  verifyHost();
+  verifyPart(["--version", "--json"]);
+  verifyPart(["run", "--help"]);
   const inEmptyRoot = ["--unshare-all", "--proc", "/proc", "--ro-bind", fence, "/fence", "--remount-ro", "/"];
   // It is its own program: the one static executable that is certainly there.
   const command = ["/fence", "bootstrap", "--rox", "/", "--landlock=best-effort", "--", "/fence", "--version"];
@@ -25,9 +26,9 @@ export function verify(): void {
   );
 }
 
-/** The host's part has a code cache of its own, and fence says so when V8 rejects it. */
-function verifyHost(): void {
-  const { status, stdout, stderr } = spawnSync(fence, ["--version", "--json"], { encoding: "utf8" });
-  if (status === 0 && stdout.startsWith("{") && stderr === "") return;
-  throw new Error(`dist/fence does not load the host's part: exit ${status}\n${stderr}`);
+/** A part has a code cache of its own, and fence says so when V8 rejects it. */
+function verifyPart(args: readonly string[]): void {
+  const { status, stdout, stderr } = spawnSync(fence, args, { encoding: "utf8" });
+  if (status === 0 && stdout !== "" && stderr === "") return;
+  throw new Error(`dist/fence ${args.join(" ")} does not load its part: exit ${status}\n${stderr}`);
 }

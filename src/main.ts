@@ -33,7 +33,7 @@ async function main(): Promise<number> {
   switch (role?.name) {
     case "launcher": {
       const addon = startedAddon(role);
-      const { runLaunch } = await import("./host.ts");
+      const { runLaunch } = await import("./launch.ts");
       return runLaunch({ addon, role, messages, say }, words);
     }
     case "set-up": {
@@ -66,14 +66,14 @@ async function runCommand(role: StubRole | null, words: readonly string[]): Prom
     say(`fence ${version}\n`);
     return 0;
   }
-  const { runHostCommand } = await import("./host.ts");
+  const { runHostCommand } = await import("./commands.ts");
   return runHostCommand({ messages, say }, words);
 }
 
 /** For a library. */
 async function service(role: StubRole): Promise<number> {
   const addon = startedAddon(role);
-  const { runService } = await import("./host.ts");
+  const { runService } = await import("./commands.ts");
   return runService(addon, { messages });
 }
 

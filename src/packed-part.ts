@@ -14,7 +14,7 @@ declare const FENCE_TRAINING: string;
 type Wrapper = (exports: object, require: typeof process.getBuiltinModule, module: { exports: object }) => void;
 
 /** What the part `name` exports. */
-export function loadPart<Part>(name: "host" | "set-up" | "relays"): Part {
+export function loadPart<Part>(name: "launch" | "commands" | "set-up" | "relays"): Part {
   // esbuild has written ASCII, which costs less to read as Latin-1.
   const script = new Script(Buffer.from(getRawAsset(`${name}.cjs`)).toString("latin1"), {
     filename: `${name}.cjs`,
