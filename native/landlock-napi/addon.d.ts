@@ -1,5 +1,5 @@
 /**
- * The whole addon: the public Landlock calls and the calls that fence's bridges and bootstrap need.
+ * The whole addon: the public Landlock calls and the calls that fence's bridges, bootstrap and launcher need.
  * Every call returns its result, 0 or more, or -errno.
  */
 import type { Landlock } from "./index.js";
@@ -25,7 +25,20 @@ export interface Handover {
   cancelAlarm(): number;
 }
 
-export interface Addon extends Landlock, Relay, Handover {}
+/** What is at paths of the host. A path that is a string is UTF-8 to the kernel; one that holds a NUL throws. */
+export interface Paths {
+  /** lstat(2): st_mode. `facts` become st_uid, st_nlink, st_dev and st_ino. */
+  pathFacts(path: string, facts: BigUint64Array): number;
+  /** readlink(2): the length of the target, which is cut where it does not fit. */
+  linkTarget(path: string, target: Buffer): number;
+  /**
+   * How many of the names are in a directory, or with slashes below it; each name ends in NUL and has its byte of `found`, which
+   * becomes 1 or 0. A symlink at the end of a name counts as it is, wherever it leads.
+   */
+  presentIn(directory: string, names: Buffer, found: Uint8Array): number;
+}
+
+export interface Addon extends Landlock, Relay, Handover, Paths {}
 
 declare const addon: Addon;
 export default addon;

@@ -11,7 +11,8 @@
         "relay/epoll.c",
         "relay/host.c",
         "relay/watch.c",
-        "relay/handover.c"
+        "relay/handover.c",
+        "relay/paths.c"
       ],
       "include_dirs": ["uapi"],
       "defines": ["_GNU_SOURCE", "NAPI_VERSION=9"],

@@ -1,5 +1,5 @@
 /**
- * The door to the N-API addon: Landlock, the relays' socket calls, and what is handed to the stub.
+ * The door to the N-API addon: Landlock, the relays' socket calls, what is handed to the stub, and what is at paths.
  *
  * Runs:     host and sandbox.
  * Promises: every call returns its result or -errno and never throws for a failed system call.

@@ -19,6 +19,7 @@ const files = [
   "watch",
 ].map((name) => `test/integration/bridge/${name}.test.ts`);
 const landlock = ["addon", "files", "network"].map((name) => `test/integration/landlock-${name}.test.ts`);
+const paths = "test/integration/path-calls.test.ts";
 
 describe("the addon under AddressSanitizer and UndefinedBehaviorSanitizer", { timeout: 300_000 }, () => {
   let tree: SanitizedTree;
@@ -37,10 +38,10 @@ describe("the addon under AddressSanitizer and UndefinedBehaviorSanitizer", { ti
     expect({ status, output }).toEqual({ status: 0, output: "function true true\n" });
   });
 
-  test("passes the tests of bridges and of Landlock without a finding", () => {
-    const { status, output } = tree.test([...files, ...landlock]);
+  test("passes the tests of bridges, of Landlock and of paths without a finding", () => {
+    const { status, output } = tree.test([...files, ...landlock, paths]);
     expect(output).not.toMatch(/AddressSanitizer|runtime error:/);
     expect({ status, output: status === 0 ? "" : output }).toEqual({ status: 0, output: "" });
-    expect(output).toMatch(/Test Files +14 passed/);
+    expect(output).toMatch(/Test Files +15 passed/);
   });
 });

@@ -83,7 +83,8 @@ NAPI_MODULE_EXPORT int32_t NODE_API_MODULE_GET_API_VERSION(void);
 NAPI_MODULE_INIT()
 {
 	if (landlock_register(env, exports) != 0 || relay_register(env, exports) != 0 ||
-	    watch_register(env, exports) != 0 || handover_register(env, exports) != 0)
+	    watch_register(env, exports) != 0 || handover_register(env, exports) != 0 ||
+	    paths_register(env, exports) != 0)
 		return NULL;
 	return exports;
 }

@@ -38,5 +38,6 @@ int landlock_register(napi_env env, napi_value exports);
 int relay_register(napi_env env, napi_value exports);
 int watch_register(napi_env env, napi_value exports);
 int handover_register(napi_env env, napi_value exports);
+int paths_register(napi_env env, napi_value exports);
 
 #endif

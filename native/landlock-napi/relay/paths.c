@@ -1,0 +1,126 @@
+/*
+ * What the planner of mounts asks about files of the host: some hundred questions, so each is one call that makes no object.
+ *
+ * Runs:     in Node, host.
+ * Promises: changes nothing; follows no symlink at the end of a path.
+ * Source:   fstatat(2), readlink(2), open(2) O_PATH
+ */
+#include "relay.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* With room for one more character in UTF-8: what is cut is still too long for the kernel, which says so. */
+#define PATH_ROOM (PATH_MAX + 4)
+
+/* @value's bytes, ended by NUL. Returns 0, or -1 with a TypeError pending. */
+static int path_of(napi_env env, napi_value value, char path[PATH_ROOM])
+{
+	size_t length;
+
+	if (napi_get_value_string_utf8(env, value, path, PATH_ROOM, &length) == napi_ok && strlen(path) == length)
+		return 0;
+	glue_type_error(env, "expected a path, without NUL");
+	return -1;
+}
+
+/* pathFacts(path, facts: BigUint64Array of 4): st_mode or -errno. @facts become st_uid, st_nlink, st_dev and st_ino. */
+static napi_value path_facts_call(napi_env env, napi_callback_info info)
+{
+	char path[PATH_ROOM];
+	napi_typedarray_type type;
+	napi_value args[2];
+	struct stat stat;
+	uint64_t *facts;
+	size_t count;
+	void *slot;
+
+	if (glue_args(env, info, 2, args) != 0 || path_of(env, args[0], path) != 0)
+		return NULL;
+	if (napi_get_typedarray_info(env, args[1], &type, &count, &slot, NULL, NULL) != napi_ok ||
+	    type != napi_biguint64_array || count < 4)
+		return glue_type_error(env, "expected a BigUint64Array of 4");
+	if (lstat(path, &stat) == -1)
+		return glue_number(env, -errno);
+	facts = slot;
+	facts[0] = stat.st_uid;
+	facts[1] = stat.st_nlink;
+	facts[2] = stat.st_dev;
+	facts[3] = stat.st_ino;
+	return glue_number(env, stat.st_mode);
+}
+
+/* linkTarget(path, target: Buffer): its length or -errno. What does not fit is cut. */
+static napi_value link_target_call(napi_env env, napi_callback_info info)
+{
+	char path[PATH_ROOM];
+	napi_value args[2];
+	size_t length;
+	void *target;
+
+	if (glue_args(env, info, 2, args) != 0 || path_of(env, args[0], path) != 0)
+		return NULL;
+	if (napi_get_buffer_info(env, args[1], &target, &length) != napi_ok)
+		return glue_type_error(env, "expected a Buffer");
+	return glue_number(env, or_errno(readlink(path, target, length)));
+}
+
+/* Sets found[i] for each of @count names, one behind another, that is in @directory. Returns how many are, or -errno. */
+static int64_t present_in(const char *directory, const char *name, uint8_t *found, size_t count)
+{
+	int place = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int64_t present = 0;
+
+	if (place == -1)
+		return -errno;
+	for (size_t i = 0; i < count; i++) {
+		struct stat stat;
+
+		found[i] = fstatat(place, name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+		present += found[i];
+		name += strlen(name) + 1;
+	}
+	(void)close(place); /* nothing was written */
+	return present;
+}
+
+static size_t count_ends(const char *bytes, size_t length)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < length; i++)
+		count += bytes[i] == '\0';
+	return count;
+}
+
+/* presentIn(directory, names: Buffer, found: Uint8Array): how many of the names are there, or -errno; each name ends in NUL. */
+static napi_value present_in_call(napi_env env, napi_callback_info info)
+{
+	char directory[PATH_ROOM];
+	napi_typedarray_type type;
+	size_t length, count;
+	napi_value args[3];
+	void *names, *found;
+
+	if (glue_args(env, info, 3, args) != 0 || path_of(env, args[0], directory) != 0)
+		return NULL;
+	if (napi_get_buffer_info(env, args[1], &names, &length) != napi_ok ||
+	    napi_get_typedarray_info(env, args[2], &type, &count, &found, NULL, NULL) != napi_ok ||
+	    type != napi_uint8_array || length == 0 || ((const char *)names)[length - 1] != '\0' ||
+	    count_ends(names, length) != count)
+		return glue_type_error(env, "expected (path, Buffer, Uint8Array): a byte for each name, which ends in NUL");
+	return glue_number(env, present_in(directory, names, found, count));
+}
+
+int paths_register(napi_env env, napi_value exports)
+{
+	const napi_property_descriptor calls[] = {
+		GLUE_CALL("pathFacts", path_facts_call),
+		GLUE_CALL("linkTarget", link_target_call),
+		GLUE_CALL("presentIn", present_in_call),
+	};
+
+	return glue_register(env, exports, sizeof(calls) / sizeof(calls[0]), calls);
+}

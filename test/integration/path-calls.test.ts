@@ -1,0 +1,89 @@
+import { lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import addon from "landlock-napi/addon";
+import { afterAll, expect, test } from "vitest";
+
+const folder = mkdtempSync(join(tmpdir(), "paths-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const at = (name: string) => join(folder, name);
+mkdirSync(at("directory/below"), { recursive: true });
+writeFileSync(at("file"), "");
+writeFileSync(at("\u00e9\u{1f600}"), "");
+writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.of(0xff)]), "");
+symlinkSync("directory", at("link"));
+symlinkSync("nowhere", at("broken"));
+const { ENAMETOOLONG, ENOENT, ENOTDIR, EINVAL } = constants.errno;
+
+test.for(["directory", "file", "link", "broken", "\u00e9\u{1f600}"])(
+  "pathFacts says of %s what lstat(2) does",
+  (name) => {
+    const facts = new BigUint64Array(4);
+    const { uid, nlink, dev, ino, mode } = lstatSync(at(name), { bigint: true });
+    expect(addon.pathFacts(at(name), facts)).toBe(Number(mode));
+    expect([...facts]).toEqual([uid, nlink, dev, ino]);
+  },
+);
+
+test("what is not there is an errno", () => {
+  const facts = new BigUint64Array(4);
+  expect(addon.pathFacts(at("none"), facts)).toBe(-ENOENT);
+  expect(addon.pathFacts(at("file/below"), facts)).toBe(-ENOTDIR);
+  expect(addon.pathFacts("", facts)).toBe(-ENOENT);
+  expect(addon.linkTarget(at("none"), Buffer.alloc(8))).toBe(-ENOENT);
+  expect(addon.linkTarget(at("file"), Buffer.alloc(8))).toBe(-EINVAL);
+  expect(addon.presentIn(at("file"), Buffer.from("x\0"), new Uint8Array(1))).toBe(-ENOTDIR);
+});
+
+test.for([4096, 4097, 4100, 9000])("a path of %d bytes is too long, and never another path", (length) => {
+  const path = "/".repeat(length - 3);
+  for (const end of ["abc", "\u20ac"]) {
+    expect(addon.pathFacts(path + end, new BigUint64Array(4))).toBe(-ENAMETOOLONG);
+    expect(addon.presentIn(path + end, Buffer.from("x\0"), new Uint8Array(1))).toBe(-ENAMETOOLONG);
+  }
+});
+
+test("linkTarget reads a symlink, and cuts what does not fit", () => {
+  const target = Buffer.alloc(16, "-");
+  expect(addon.linkTarget(at("link"), target)).toBe("directory".length);
+  expect(target.toString()).toBe("directory-------");
+  expect(addon.linkTarget(at("link"), target.subarray(0, 3))).toBe(3);
+});
+
+test("presentIn tells which names are there, whatever is there", () => {
+  const names = [
+    "file",
+    "none",
+    "link",
+    "link/below",
+    "broken",
+    "broken/x",
+    "file/x",
+    "directory/below",
+    "\u00e9\u{1f600}",
+  ];
+  const found = new Uint8Array(names.length).fill(7);
+  const bytes = Buffer.from(names.map((name) => `${name}\0`).join(""));
+  expect(addon.presentIn(folder, bytes, found)).toBe(6);
+  expect([...found]).toEqual([1, 0, 1, 1, 1, 0, 0, 1, 1]);
+  expect(addon.presentIn(folder, Buffer.of(0xff, 0, 0xfe, 0), found.subarray(0, 2))).toBe(1);
+  expect([...found.subarray(0, 2)]).toEqual([1, 0]);
+});
+
+test("wrong arguments throw, and a path with a NUL is one", () => {
+  const facts = new BigUint64Array(4);
+  expect(() => addon.pathFacts(`${folder}\0/file`, facts)).toThrow("expected a path, without NUL");
+  expect(() => addon.pathFacts(1 as unknown as string, facts)).toThrow("expected a path, without NUL");
+  expect(() => addon.pathFacts(folder, new BigUint64Array(3))).toThrow("expected a BigUint64Array of 4");
+  expect(() => addon.linkTarget(folder, "x" as unknown as Buffer)).toThrow("expected a Buffer");
+  for (const [names, count] of [
+    ["", 0],
+    ["a", 1],
+    ["a\0b", 1],
+    ["a\0b\0", 1],
+    ["a\0", 2],
+  ] as const) {
+    const found = new Uint8Array(count);
+    expect(() => addon.presentIn(folder, Buffer.from(names), found)).toThrow("a byte for each name, which ends in NUL");
+  }
+});
