@@ -27,11 +27,24 @@ export function sandboxPath(path: string): SandboxPath {
 
 /** Whether `path` is `directory` or below it. */
 export function isWithin(path: string, directory: string): boolean {
-  return path === directory || directory === "/" || path.startsWith(`${directory}/`);
+  if (directory === "/") return true;
+  return path.startsWith(directory) && (path.length === directory.length || path[directory.length] === "/");
 }
 
 function normalised(path: string): string {
   if (!path.startsWith("/") || path.includes("\0")) throw bug("a path is not absolute, or holds a NUL");
+  return plainPath(path);
+}
+
+/** An absolute path without empty, `.` and `..` parts and without a slash at the end; `..` goes up whatever is there. */
+export function plainPath(path: string): string {
+  if (path === "/" || isPlain(path)) return path;
   const plain = normalize(path);
   return plain.length > 1 && plain.endsWith("/") ? plain.slice(0, -1) : plain;
+}
+
+/** Of almost every path, and normalize() looks at each letter. */
+function isPlain(path: string): boolean {
+  const closed = `${path}/`;
+  return !closed.includes("//") && !closed.includes("/./") && !closed.includes("/../");
 }

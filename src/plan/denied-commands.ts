@@ -57,11 +57,11 @@ export function refuseDeniedCommand(policy: CommandPolicy, command: readonly str
 export function deniedPrograms(
   policy: CommandPolicy,
 ): readonly { readonly name: string; readonly isDefault: boolean }[] {
-  const allowed = new Set(policy.allow.map((entry) => wordsOf(entry).join(" ")));
+  const allowed = new Set(policy.allow.map((entry) => entry.trim()));
   const named = (entries: readonly string[], isDefault: boolean) =>
     entries
-      .filter((entry) => wordsOf(entry).length === 1 && !allowed.has(entry.trim()))
-      .map((entry) => ({ name: entry.trim(), isDefault }));
+      .map((entry) => ({ name: entry.trim(), isDefault }))
+      .filter(({ name }) => name !== "" && !/\s/.test(name) && !allowed.has(name));
   const own = named(policy.deny, false);
   if (!policy.useDefaults) return own;
   return [
@@ -86,7 +86,10 @@ const wrappers: ReadonlySet<string> = new Set([
 ]);
 
 function deniedWords(policy: CommandPolicy, words: readonly string[]): string | null {
-  const begins = (entry: string) => beginsWith(words, wordsOf(entry));
+  const [program = ""] = words;
+  const name = baseName(program);
+  // Few entries hold the program's name, and only those are taken apart.
+  const begins = (entry: string) => entry.includes(name) && beginsWith(words, wordsOf(entry));
   if (policy.allow.some(begins)) return null;
   return policy.deny.find(begins) ?? (policy.useDefaults ? (defaultDeniedCommands.find(begins) ?? null) : null);
 }
@@ -115,14 +118,18 @@ function withoutWrappers(words: readonly string[]): readonly string[] {
   for (;;) {
     const [first] = left;
     if (first === undefined) return left;
-    if (/^[A-Za-z_]\w*=/.test(first)) left = left.slice(1);
+    if (isAssignment(first)) left = left.slice(1);
     else if (wrappers.has(baseName(first)) && left.length > 1) {
       const rest = left.slice(1);
-      const command = rest.findIndex((word) => !word.startsWith("-") && !/^[A-Za-z_]\w*=/.test(word));
+      const command = rest.findIndex((word) => !word.startsWith("-") && !isAssignment(word));
       if (command === -1) return left;
       left = rest.slice(command);
     } else return left;
   }
+}
+
+function isAssignment(word: string): boolean {
+  return word.includes("=") && /^[A-Za-z_]\w*=/.test(word);
 }
 
 /** What follows -c, alone or together with other letters: -lc. */

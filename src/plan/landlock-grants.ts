@@ -11,9 +11,8 @@ import type { HostView } from "../base/host.ts";
 import { type HostPath, hostPath, isWithin } from "../base/paths.ts";
 import { type LandlockRule, landlockPlaces, type SplitPlace } from "./landlock-places.ts";
 import { judgeAbsent } from "./mount-absent.ts";
-import { baseOf } from "./mount-base.ts";
 import type { Claim } from "./mount-claims.ts";
-import { type Draft, note } from "./mount-draft.ts";
+import { baseOf, type Draft, note } from "./mount-draft.ts";
 import { followPath } from "./mount-paths.ts";
 import { claimDirectory, claimPolicy } from "./mount-plan.ts";
 import { mountTree } from "./mount-tree.ts";
@@ -46,7 +45,7 @@ export function landlockGrants(policy: Policy, facts: Omit<HostFacts, "bridgeSoc
   }
   const wanted = draft.claims.filter(isForLandlock);
   const tree = mountTree(baseOf(draft), isStrict ? wanted : withoutDefaults(draft, wanted));
-  const { rules, split } = landlockPlaces(view, tree.places);
+  const { rules, split } = landlockPlaces(view, tree.places());
   noteSplit(draft, split);
   const closed = new Set(split.filter(({ lost }) => lost === "write").map(({ path }) => path));
   const unprotected = judgeAbsent(draft, {

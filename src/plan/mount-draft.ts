@@ -10,6 +10,7 @@ import { quoted } from "../base/quote.ts";
 import type { Claim, Effect } from "./mount-claims.ts";
 import { followPath, type LinkOnTheWay, type ResolvedPath, resolvePath } from "./mount-paths.ts";
 import { expandPattern, isPattern, withoutTrailingStars } from "./mount-patterns.ts";
+import { type MountTree, mountTree } from "./mount-tree.ts";
 import type { HostFacts, MountPhase, PlanNote } from "./mounts.ts";
 import type { Policy } from "./policy.ts";
 
@@ -22,6 +23,8 @@ export interface Draft {
   readonly absent: AbsentPath[];
   /** Symlinks through which something is to stay as it is: who may write where they are could replace them. */
   readonly protectedLinks: AbsentPath[];
+  /** Of treeOf(). */
+  grown: { readonly claims: number; readonly tree: MountTree } | null;
 }
 
 /** To be protected, but there is nothing yet. */
@@ -44,7 +47,19 @@ export interface Target extends ResolvedPath {
 }
 
 export function newDraft(policy: Policy, facts: HostFacts, view: HostView): Draft {
-  return { policy, facts, view, claims: [], notes: [], absent: [], protectedLinks: [] };
+  return { policy, facts, view, claims: [], notes: [], absent: [], protectedLinks: [], grown: null };
+}
+
+/** What the root is, filesystem.defaultDenyRead. */
+export function baseOf({ policy }: Draft): "read-only" | "nothing" {
+  return policy.filesystem.defaultDenyRead || policy.filesystem.strictDenyRead ? "nothing" : "read-only";
+}
+
+/** Of all that is claimed so far; grown anew when something was claimed since. */
+export function treeOf(draft: Draft): MountTree {
+  const { length } = draft.claims;
+  if (draft.grown?.claims !== length) draft.grown = { claims: length, tree: mountTree(baseOf(draft), draft.claims) };
+  return draft.grown.tree;
 }
 
 /** Every path that a list of the policy stands for, resolved; a pattern that matches nothing is a note. */

@@ -78,11 +78,14 @@ export function parentOf(path: string): string {
 }
 
 export function partsOf(path: string): string[] {
-  return path.split("/").filter((part) => part !== "" && part !== ".");
+  const parts = (path.startsWith("/") ? path.slice(1) : path).split("/");
+  const isPlain = !parts.includes("") && !parts.includes(".");
+  return isPlain ? parts : parts.filter((part) => part !== "" && part !== ".");
 }
 
 /** What is left of the way, from the first part that does not exist. */
 function missingPath(first: string, left: readonly string[]): string {
+  if (left.length === 0) return first;
   const parts = partsOf(first);
   for (const part of left.toReversed()) {
     if (part === "..") parts.pop();

@@ -12,15 +12,15 @@ import { quoted } from "../base/quote.ts";
 import { mountArgs } from "./bwrap-argv.ts";
 import { judgeAbsent } from "./mount-absent.ts";
 import { isThere } from "./mount-access.ts";
-import { baseOf, claimBase, temporaryPlace } from "./mount-base.ts";
+import { claimBase, temporaryPlace } from "./mount-base.ts";
 import type { Effect } from "./mount-claims.ts";
 import { claimDangerous } from "./mount-dangerous.ts";
 import { claimDenials } from "./mount-denials.ts";
-import { claim, type Draft, newDraft, planError } from "./mount-draft.ts";
+import { claim, type Draft, newDraft, planError, treeOf } from "./mount-draft.ts";
 import { claimDeniedPrograms } from "./mount-exec.ts";
 import { claimGrants } from "./mount-grants.ts";
 import { childOf, followPath, parentOf } from "./mount-paths.ts";
-import { type MountTree, mountTree } from "./mount-tree.ts";
+import type { MountTree } from "./mount-tree.ts";
 import type { HostFacts, MountPlan, PlannedMount } from "./mounts.ts";
 import type { Policy } from "./policy.ts";
 
@@ -35,14 +35,15 @@ export function planMounts(policy: Policy, facts: HostFacts, view: HostView): Mo
   claimBootstrap(draft, place);
   claimDirectory(draft);
   claimPins(draft);
-  const tree = mountTree(baseOf(draft), draft.claims);
+  const tree = treeOf(draft);
+  const mounts = tree.mounts();
   refuseUnplaced(draft, tree);
-  refuseInvisibleDirectory(draft, tree);
+  refuseInvisibleDirectory(draft, mounts);
   const unprotected = judgeAbsent(draft, tree);
-  refuseTooMany(tree.mounts);
+  refuseTooMany(mounts);
   return {
-    mounts: tree.mounts,
-    grants: tree.grants,
+    mounts,
+    grants: tree.grants(),
     notes: draft.notes,
     bridgeSockets: facts.bridgeSockets.map(({ name }) => sandboxPath(`${place}/run/${name}`)),
     allowedSockets: sockets.filter((path) => isShown(tree, path)).map(sandboxPath),
@@ -91,13 +92,13 @@ function claimBootstrap({ claims, facts }: Draft, place: string): void {
 export function claimDirectory(draft: Draft): void {
   const place = followPath(draft.view, draft.facts.directory);
   if (place === null || place.entry === null) return;
-  const tree = mountTree(baseOf(draft), draft.claims);
+  const tree = treeOf(draft);
   const sight = tree.sightOf(place.path);
   if (sight === "private" || (sight === "empty" && tree.decidedBy(place.path)?.isDefault === true))
     claim(draft, place, { effect: "show", phase: "rebind", because: "the working directory", isDefault: true });
 }
 
-function refuseInvisibleDirectory({ view, facts }: Draft, { mounts }: MountTree): void {
+function refuseInvisibleDirectory({ view, facts }: Draft, mounts: readonly PlannedMount[]): void {
   const place = followPath(view, facts.directory);
   if (place === null || place.entry === null || isThere(mounts, place.path)) return;
   throw planError(
@@ -112,7 +113,7 @@ function refuseInvisibleDirectory({ view, facts }: Draft, { mounts }: MountTree)
  * run would deny the new one, and show the old one under its new name.
  */
 function claimPins(draft: Draft): void {
-  const tree = mountTree(baseOf(draft), draft.claims);
+  const tree = treeOf(draft);
   const pinned = new Set<string>();
   for (const { path, effect, because, phase } of draft.claims) {
     if (!isPinning(effect)) continue;

@@ -9,7 +9,7 @@
 import { bug, unreachable } from "../base/errors.ts";
 import { hostPath, isWithin, sandboxPath } from "../base/paths.ts";
 import type { Claim, Effect } from "./mount-claims.ts";
-import { partsOf } from "./mount-paths.ts";
+import { parentOf } from "./mount-paths.ts";
 import { type GrantedPath, type MountStep, mountPhases, type PlannedMount } from "./mounts.ts";
 
 /** What is at a path, and at all below it that no other claim changes. */
@@ -49,10 +49,10 @@ export interface MountTree {
   readonly decidedBy: (path: string) => Claim | null;
   /** Whether something is mounted exactly there. */
   readonly isMounted: (path: string) => boolean;
-  readonly mounts: readonly PlannedMount[];
-  readonly grants: readonly GrantedPath[];
+  readonly mounts: () => readonly PlannedMount[];
+  readonly grants: () => readonly GrantedPath[];
   /** Each place that a claim is about, parents before children, the root first: for who enforces it without mounts. */
-  readonly places: readonly SeenPlace[];
+  readonly places: () => readonly SeenPlace[];
 }
 
 export interface SeenPlace {
@@ -64,39 +64,52 @@ export interface SeenPlace {
 
 /** `base`: what the root is. Claims in any order. */
 export function mountTree(base: "read-only" | "nothing", claims: readonly Claim[]): MountTree {
-  const root = growTree(base, claims);
+  const nodes = growTree(base, claims);
+  const root = nodes.get("/") ?? neverEmpty();
   return {
-    sightOf: (path) => nodeAt(root, path).sight,
-    decidedBy: (path) => decider(root, path),
+    sightOf: (path) => nodeAt(nodes, path).sight,
+    decidedBy: (path) => decider(nodes, path),
     isMounted: (path) => {
-      const node = nodeAt(root, path);
-      return node.path === path && (path === "/" || stepOf(node) !== null);
+      const node = nodes.get(path);
+      return node !== undefined && (path === "/" || stepOf(node) !== null);
     },
-    mounts: [...baseMounts(root), ...root.children.flatMap(nodeMounts), ...afterwards(root)],
-    grants: nodeGrants(root, "nothing"),
-    places: placesOf(root),
+    mounts: () => {
+      const below: PlannedMount[] = [];
+      for (const child of root.children) addMounts(below, child);
+      return [...baseMounts(root), ...below, ...afterwards(root)];
+    },
+    grants: () => nodeGrants(root, "nothing"),
+    places: () => placesOf(root),
   };
 }
 
-function growTree(base: "read-only" | "nothing", claims: readonly Claim[]): Node {
+/** By their paths, parents before children; the root is always there. */
+function growTree(base: "read-only" | "nothing", claims: readonly Claim[]): ReadonlyMap<string, Node> {
   const groups = byPath(claims);
-  const root = newNode("/", groups.find(([path]) => path === "/")?.[1] ?? [], { sight: base, denied: null });
+  const root = newNode("/", groups.get("/") ?? [], { sight: base, denied: null });
+  const nodes = new Map([["/", root]]);
   const stack = [root];
-  for (const [path, claimsHere] of groups) {
+  for (const path of parentsFirst(groups.keys())) {
     if (path === "/") continue;
     while (!isWithin(path, topOf(stack).path)) stack.pop();
     const above = topOf(stack);
-    const node = newNode(path, claimsHere, above);
+    const node = newNode(path, groups.get(path) ?? [], above);
     above.children.push(node);
     stack.push(node);
+    nodes.set(path, node);
   }
-  return root;
+  return nodes;
 }
 
 function newNode(path: string, claims: readonly Claim[], above: Pick<Node, "sight" | "denied">): Node {
-  const heard = claims.filter((claim) => !(claim.isDefault && undoes(claim.effect, above.denied)));
-  const sight = heard.reduce((before, { effect }) => changes[effect](before), above.sight);
-  const denied = heard.reduce<Denied>((before, claim) => deniedAfter(before, claim), above.denied);
+  let { sight, denied } = above;
+  const heard: Claim[] = [];
+  for (const claim of claims) {
+    if (claim.isDefault && undoes(claim.effect, above.denied)) continue;
+    heard.push(claim);
+    sight = changes[claim.effect](sight);
+    denied = deniedAfter(denied, claim);
+  }
   return { path, claims: heard, above: above.sight, sight, denied, children: [] };
 }
 
@@ -131,8 +144,8 @@ function neverEmpty(): never {
   throw bug("a mount is outside the root");
 }
 
-/** Parents before children, the children of one directory together. */
-function byPath(claims: readonly Claim[]): readonly (readonly [string, readonly Claim[]])[] {
+/** In the order of phases. */
+function byPath(claims: readonly Claim[]): ReadonlyMap<string, readonly Claim[]> {
   const groups = new Map<string, Claim[]>();
   for (const claim of claims) {
     const group = groups.get(claim.path);
@@ -140,19 +153,16 @@ function byPath(claims: readonly Claim[]): readonly (readonly [string, readonly 
     else group.push(claim);
   }
   const order = (claim: Claim) => mountPhases.indexOf(claim.phase);
-  return [...groups]
-    .map(([path, group]) => ({ path, parts: partsOf(path), group }))
-    .sort((one, other) => compareParts(one.parts, other.parts))
-    .map(({ path, group }) => [path, group.toSorted((one, other) => order(one) - order(other))] as const);
+  for (const group of groups.values()) {
+    if (group.length > 1) group.sort((one, other) => order(one) - order(other));
+  }
+  return groups;
 }
 
-function compareParts(one: readonly string[], other: readonly string[]): number {
-  for (const [index, part] of one.entries()) {
-    const counterpart = other[index];
-    if (counterpart === undefined) return 1;
-    if (part !== counterpart) return part < counterpart ? -1 : 1;
-  }
-  return one.length - other.length;
+/** The children of one directory together: with a NUL, which no name holds, a slash comes before everything else. */
+function parentsFirst(paths: Iterable<string>): readonly string[] {
+  const sorted = Array.from(paths, (path) => path.replaceAll("/", "\0")).sort();
+  return sorted.map((path) => path.replaceAll("\0", "/"));
 }
 
 const isHosts = (sight: Sight) => sight === "read-only" || sight === "read-write" || sight === "devices";
@@ -182,15 +192,17 @@ function placesOf(node: Node): readonly SeenPlace[] {
   return [{ path: node.path, sight: node.sight, because }, ...node.children.flatMap(placesOf)];
 }
 
-function nodeAt(node: Node, path: string): Node {
-  const child = node.children.find((candidate) => isWithin(path, candidate.path));
-  return child === undefined ? node : nodeAt(child, path);
+/** The narrowest that `path` is in. */
+function nodeAt(nodes: ReadonlyMap<string, Node>, path: string): Node {
+  let place = path;
+  while (!nodes.has(place)) place = parentOf(place);
+  return nodes.get(place) ?? neverEmpty();
 }
 
-function decider(node: Node, path: string): Claim | null {
-  const child = node.children.find((candidate) => isWithin(path, candidate.path));
-  const below = child === undefined ? null : decider(child, path);
-  return below ?? (node.sight === node.above ? null : decisive(node));
+function decider(nodes: ReadonlyMap<string, Node>, path: string): Claim | null {
+  const node = nodeAt(nodes, path);
+  if (node.sight !== node.above) return decisive(node);
+  return node.path === "/" ? null : decider(nodes, parentOf(node.path));
 }
 
 function baseMounts(root: Node): readonly PlannedMount[] {
@@ -208,10 +220,12 @@ function afterwards(root: Node): readonly PlannedMount[] {
   return [{ step, phase: "base", because: "filesystem.defaultDenyRead" }];
 }
 
-function nodeMounts(node: Node): readonly PlannedMount[] {
-  const own = ownMounts(node);
-  const below = node.children.flatMap(nodeMounts);
-  return [...own, ...below, ...(own.some(({ step }) => isSealed(node, step)) ? [sealing(node)] : [])];
+function addMounts(mounts: PlannedMount[], node: Node): void {
+  const step = stepOf(node);
+  if (step !== null) mounts.push(planned(node, step));
+  for (const child of node.children) addMounts(mounts, child);
+  if (step !== null && isSealed(node, step))
+    mounts.push(planned(node, { kind: "remount-read-only", to: sandboxPath(node.path) }));
 }
 
 /** A tmpfs that is no place to write: read-only as soon as all mount points in it are made. */
@@ -219,16 +233,9 @@ function isSealed({ sight }: Node, step: MountStep): boolean {
   return step.kind === "tmpfs" && sight !== "private";
 }
 
-function sealing(node: Node): PlannedMount {
+function planned(node: Node, step: MountStep): PlannedMount {
   const { phase, because } = decisive(node);
-  return { step: { kind: "remount-read-only", to: sandboxPath(node.path) }, phase, because };
-}
-
-function ownMounts(node: Node): readonly PlannedMount[] {
-  const step = stepOf(node);
-  if (step === null) return [];
-  const { phase, because } = decisive(node);
-  return [{ step, phase, because }];
+  return { step, phase, because };
 }
 
 /** The claim that made it what it is; where none changed anything, the last one. */

@@ -52,7 +52,7 @@ function forAll(check: (each: Case) => void): void {
         return [{ path, effect: what, phase: "base", because: what, isDefault: false, type: entry.type }];
       });
       const planned = mountTree(root, claims);
-      const { rules } = landlockPlaces(host, planned.places);
+      const { rules } = landlockPlaces(host, planned.places());
       expect(rules.filter(({ path }) => host.entry(path) === null || host.entry(path)?.type === "symlink")).toEqual([]);
       const allowed = (path: string) =>
         rules.filter((rule) => isWithin(path, rule.path)).reduce((all, { access }) => all + words[access], "");
