@@ -10,6 +10,8 @@
 export interface HostView {
   /** lstat(2): of the path itself, not of what a symlink leads to. null: there is nothing, or it cannot be reached. */
   readonly entry: (path: string) => HostEntry | null;
+  /** Those of `names` that are in a real directory or, with slashes, below it: for many of which few are there. */
+  readonly present: (directory: string, names: readonly string[]) => readonly string[];
   /** What a directory holds, sorted by name; null: it cannot be read. */
   readonly list: (directory: string) => readonly ListedEntry[] | null;
   /** A small text file, such as the `.git` of a worktree; null: it cannot be read, or is longer than 4 KiB. */

@@ -7,6 +7,7 @@
  */
 import { resolve } from "node:path/posix";
 import { FenceError } from "../base/errors.ts";
+import type { HostView } from "../base/host.ts";
 import type { Address } from "../bridge/address.ts";
 import type { FoundGrants } from "../config/found-grants.ts";
 import { loadPolicy } from "../config/load.ts";
@@ -45,6 +46,8 @@ export interface PolicyDecision {
   readonly bridges: HostBridgeRequest | null;
   /** What is asked of the kernel. */
   readonly wanted: IsolationRequest;
+  /** The host's disk, looked at anew. */
+  readonly view: () => HostView;
 }
 
 /** What is decided for each program. */
@@ -106,6 +109,7 @@ export function decidePolicy(
       landlockAbi: addon.landlockAbi(),
       seccomp: hasSeccomp(hostFiles),
     },
+    view: () => hostView(addon),
   };
 }
 
@@ -133,7 +137,7 @@ export function decideCommand(
  * pre-flight is wanted `"always"`: whoever starts many programs is told at once. Throws FENCE_BWRAP, FENCE_ISOLATION.
  */
 export async function decideIsolationGround(
-  { policy, wanted, bridges }: PolicyDecision,
+  { policy, wanted, bridges, view }: PolicyDecision,
   around: Surroundings,
   preflights: "always" | "when less is acceptable",
 ): Promise<IsolationGround> {
@@ -143,7 +147,7 @@ export async function decideIsolationGround(
     ground: () => ({ ...readGround(hostFiles, around.environment), setUserId: bwrap.setUserId }),
   };
   const isTried = preflights === "always" || namespaceLayers.some((layer) => policy.isolation[layer] === "best-effort");
-  if (isTried) decideMounts({ policy, bwrap }, around, []); // before bubblewrap is started for the first time
+  if (isTried) decideMounts({ policy, bwrap, view }, around, []); // before bubblewrap is started for the first time
   const isolation = isTried ? await preflight(wanted, bwrap, isolationDoors) : decideIsolation(wanted);
   const hasNetwork = isolation.namespaces.layers.has("network");
   if (bridges !== null && !hasNetwork) throw withoutNetwork(wanted.hostNetwork);
@@ -163,11 +167,11 @@ function withoutNetwork(hostNetwork: boolean): FenceError {
 
 /** Throws FENCE_MOUNTS, FENCE_BWRAP. */
 export function decideMounts(
-  { policy, bwrap }: Pick<Decision, "policy" | "bwrap">,
+  { policy, bwrap, view: look }: Pick<Decision, "policy" | "bwrap" | "view">,
   around: Surroundings,
   bridgeSockets: HostFacts["bridgeSockets"],
 ): MountPlan {
-  const view = hostView();
+  const view = look();
   const plan = planMounts(policy, { ...around, bridgeSockets }, view);
   if (!isSystemPlace(bwrap.path) && isReplaceable(plan, view, bwrap.path)) throw replaceableBwrap(bwrap.path);
   return plan;

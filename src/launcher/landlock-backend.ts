@@ -13,7 +13,6 @@ import type { PlanNote } from "../plan/mounts.ts";
 import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
 import { type SandboxEnd, signalName } from "../sys/front.ts";
-import { hostView } from "../sys/host-view.ts";
 import type { Variables } from "../sys/original-environment.ts";
 import { type DecisionDoors, decideProgram, type ProgramDecision } from "./decision.ts";
 import type { Inside, InsideTold } from "./inside.ts";
@@ -120,7 +119,7 @@ function decideLandlock(doors: DecisionDoors, request: LaunchRequest, around: Su
     landlockAbi: wanted.landlockAbi,
     hasFilter: wanted.seccomp && policy.isolation.seccomp !== "off",
   });
-  return { ...program, effective, host, files: landlockGrants(policy, around, hostView()) };
+  return { ...program, effective, host, files: landlockGrants(policy, around, program.view()) };
 }
 
 /** On a disk where there is one: XDG_RUNTIME_DIR is small. */

@@ -12,7 +12,6 @@ import type { MountPlan } from "../plan/mounts.ts";
 import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
 import type { Front } from "../sys/front.ts";
-import { hostView } from "../sys/host-view.ts";
 import type { Messages } from "../sys/messages.ts";
 import type { Variables } from "../sys/original-environment.ts";
 import type { WaitingProcess } from "../sys/stub.ts";
@@ -130,7 +129,7 @@ export function environmentInside(
 ): Variables {
   return insideEnvironment(decision.environment, environment, {
     mounts,
-    view: hostView(),
+    view: decision.view(),
     hasProxy: hasProxy(decision),
   });
 }

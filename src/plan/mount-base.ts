@@ -7,13 +7,8 @@
  */
 import { isWithin } from "../base/paths.ts";
 import * as defaults from "./mount-defaults.ts";
-import { claim, claimLinks, type Draft, existing, note, type Wish } from "./mount-draft.ts";
+import { baseOf, claim, claimLinks, type Draft, existing, note, type Wish } from "./mount-draft.ts";
 import { childOf, followPath } from "./mount-paths.ts";
-
-/** "nothing": an empty root, filesystem.defaultDenyRead. */
-export function baseOf({ policy }: Draft): "read-only" | "nothing" {
-  return policy.filesystem.defaultDenyRead || policy.filesystem.strictDenyRead ? "nothing" : "read-only";
-}
 
 /** /tmp as the host means it: nothing is mounted through a symlink. */
 export function temporaryPlace({ view }: Pick<Draft, "view">): string {
@@ -45,7 +40,7 @@ function claimReadable(draft: Draft): void {
     claim(draft, place, { ...wish, effect: "exist" });
     claimLinks(draft, place.links, wish);
   }
-  for (const name of defaults.readableInHome) show(draft, childOf(home, name), wish);
+  for (const path of presentInHome(draft, defaults.readableInHome)) show(draft, path, wish);
 }
 
 function claimDevicesAndProc(draft: Draft): void {
@@ -59,18 +54,23 @@ function hideSockets(draft: Draft): void {
   const wish = byDefault("hide", "base", "default: sockets of services are not shown (network.allowUnixSockets)");
   const { environment, home, uid } = draft.facts;
   const runtime = environment["XDG_RUNTIME_DIR"];
-  const ofUser = [...defaults.socketDirectoriesOf(uid), ...(isUsable(runtime, home) ? [runtime] : [])];
-  const directories = [...defaults.socketDirectories, ...ofUser];
-  for (const path of directories) {
+  const usual = draft.view.present("/", [...defaults.socketDirectories, ...defaults.socketDirectoriesOf(uid)]);
+  for (const path of isUsable(runtime, home) ? [...usual, runtime] : usual) {
     const place = existing(draft, path);
     if (place?.entry?.type === "directory") claim(draft, place, wish);
   }
-  const inHome = defaults.socketFilesInHome.map((name) => childOf(home, name));
-  const named = defaults.socketVariables.flatMap((name) => socketsIn(environment[name] ?? ""));
-  for (const path of [...defaults.socketFiles, ...inHome, ...named]) {
+  const inHome = presentInHome(draft, defaults.socketFilesInHome);
+  const named = defaults.socketVariables.flatMap((name) => socketsIn(environment[name]));
+  for (const path of [...draft.view.present("/", defaults.socketFiles), ...inHome, ...named]) {
     const place = existing(draft, path);
     if (place?.entry?.type === "socket") claim(draft, place, wish);
   }
+}
+
+function presentInHome({ view, facts: { home } }: Draft, names: readonly string[]): readonly string[] {
+  const place = followPath(view, home);
+  if (place?.entry?.type !== "directory") return [];
+  return view.present(place.path, names).map((name) => childOf(home, name));
 }
 
 /** A directory of its own, not one that hiding would make useless. */
@@ -78,16 +78,19 @@ function isUsable(directory: string | undefined, home: string): directory is str
   return directory?.startsWith("/") === true && !isWithin(home, directory);
 }
 
-function socketsIn(value: string): readonly string[] {
+function socketsIn(value: string | undefined): readonly string[] {
+  if (value === undefined) return [];
   const paths = value.matchAll(/(?:^|;|,)\s*(?:unix:(?:path=|\/\/)?)?(?<path>\/[^,;:]*)/g);
   return [...paths].map(({ groups }) => groups?.["path"] ?? "").filter((path) => path.length > 1);
 }
 
 /** What would be missed in what is hidden or not shown. */
 function showNeeded(draft: Draft): void {
-  for (const path of defaults.filesBehindLinks)
+  const { view } = draft;
+  for (const path of view.present("/", defaults.filesBehindLinks))
     show(draft, path, byDefault("show", "resolver", `default: ${path} leads there`));
-  for (const path of defaults.neededInRun) show(draft, path, byDefault("show", "base", `default: ${path}`));
+  for (const path of view.present("/", defaults.neededInRun))
+    show(draft, path, byDefault("show", "base", `default: ${path}`));
   showWindows(draft);
 }
 

@@ -16,6 +16,8 @@ import { childOf, followPath, parentOf, type ResolvedPath } from "./mount-paths.
 /** Beyond that nested repositories and submodules are not looked for. */
 export const nestedBounds = { directories: 256, modules: 64, moduleDepth: 3 } as const;
 
+const because = "default: dangerous files";
+
 /** To be called when all that is writable is claimed. */
 export function claimDangerous(draft: Draft): void {
   const writable = draft.claims.filter(({ effect }) => effect === "show-writable");
@@ -26,21 +28,24 @@ export function claimDangerous(draft: Draft): void {
     return place?.entry?.type === "directory" && isAffected(place.path) ? [place.path] : [];
   });
   for (const place of new Set([...usual, ...roots])) {
+    const there = draft.view.present(place, [...dangerousFiles, ...dangerousDirectories, ".git"]);
     for (const name of [...dangerousFiles, ...dangerousDirectories]) {
-      const path = childOf(place, name);
+      if (there.includes(name)) protect(draft, childOf(place, name), "filesystem");
       // Elsewhere than in HOME and the working directory a file that is made anew is obeyed by nobody.
-      if (usual.includes(place) || draft.view.entry(path) !== null) protect(draft, path, "filesystem");
+      else if (usual.includes(place)) noteAbsent(draft, place, name);
     }
-    const repository = childOf(place, ".git");
+    if (there.includes(".git")) protectRepository(draft, place);
     // One that is made anew may name programs in its configuration, which the next git status there runs.
-    if (usual.includes(place) && draft.view.entry(repository) === null) protect(draft, repository, "filesystem");
-    protectRepository(draft, place);
+    else if (usual.includes(place)) noteAbsent(draft, place, ".git");
     protectNested(draft, place);
   }
 }
 
+function noteAbsent(draft: Draft, place: string, name: string): void {
+  draft.absent.push({ path: childOf(place, name), parent: place, because, key: "filesystem", isNamed: false });
+}
+
 function protect(draft: Draft, path: string, key: string): void {
-  const because = "default: dangerous files";
   const absent = { path, parent: parentOf(path), because, key, isNamed: false };
   const resolved = followPath(draft.view, path);
   if (resolved === null || resolved.entry === null) {
@@ -58,7 +63,9 @@ function protectNested(draft: Draft, place: string): void {
   const directories = (draft.view.list(place) ?? []).filter(
     ({ name, type }) => type === "directory" && name !== ".git",
   );
-  for (const { name } of directories.slice(0, nestedBounds.directories)) protectRepository(draft, childOf(place, name));
+  const looked = directories.slice(0, nestedBounds.directories).map(({ name }) => `${name}/.git`);
+  for (const repository of draft.view.present(place, looked))
+    protectRepository(draft, parentOf(childOf(place, repository)));
   if (directories.length > nestedBounds.directories)
     note(
       draft,

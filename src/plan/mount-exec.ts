@@ -28,8 +28,9 @@ export function claimDeniedPrograms(draft: Draft): void {
   const denied = deniedPrograms(draft.policy.command);
   if (denied.length === 0) return;
   const places = searchPlaces(draft);
+  const pathsOf = pathsOnPath(draft.view, places, denied);
   const found = denied.flatMap((program) =>
-    filesOf(draft.view, places, program.name).map((file) => ({ ...program, file })),
+    filesAt(draft.view, pathsOf(program.name)).map((file) => ({ ...program, file })),
   );
   const skipped = [
     ...claimDefaults(
@@ -131,21 +132,28 @@ function searchPlaces({ view, facts }: Draft): readonly string[] {
   return [...new Set(places)];
 }
 
-/** Each file that the name stands for, once. */
-function filesOf(view: HostView, places: readonly string[], name: string): readonly Program[] {
+/** Each file that one of the paths leads to, once. */
+function filesAt(view: HostView, paths: readonly string[]): readonly Program[] {
   const files = new Map<string, Program>();
-  for (const path of pathsOf(view, places, name)) {
+  for (const path of paths) {
     const resolved = followPath(view, path);
     if (resolved?.entry?.type === "file") files.set(resolved.path, { ...resolved, entry: resolved.entry });
   }
   return [...files.values()];
 }
 
-/** Where the name is looked for; most names are in few of the places, and those are resolved already. */
-function pathsOf(view: HostView, places: readonly string[], name: string): readonly string[] {
-  if (name.startsWith("/")) return [name];
-  if (name.includes("/")) return [];
-  return places.map((place) => childOf(place, name)).filter((path) => view.entry(path) !== null);
+/** Where each of `programs` is; most names are in few of the places. */
+function pathsOnPath(
+  view: HostView,
+  places: readonly string[],
+  programs: readonly { readonly name: string }[],
+): (name: string) => readonly string[] {
+  const names = programs.map(({ name }) => name).filter((name) => !name.includes("/"));
+  const there = places.flatMap((place) => view.present(place, names).map((name) => ({ name, place })));
+  return (name) => {
+    if (name.startsWith("/")) return [name];
+    return there.filter((each) => each.name === name).map(({ place }) => childOf(place, name));
+  };
 }
 
 /**

@@ -48,7 +48,7 @@ export async function configure(
   const request = requestOf(open);
   const policy = decidePolicy({ addon }, request, around);
   const ground = await decideIsolationGround(policy, around, "always");
-  decideMounts({ policy: policy.policy, bwrap: ground.bwrap }, around, []);
+  decideMounts({ ...policy, ...ground }, around, []);
   const said = notices(policy).split("\n");
   const { bridges } = policy;
   const log = { denied: (text: string) => tell("denied", text) };

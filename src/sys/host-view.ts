@@ -2,33 +2,45 @@
  * The host as the planner of mounts sees it.
  *
  * Runs:     host.
- * Promises: reads what it is asked for and nothing else; asks the kernel once for each path, however often it is asked.
+ * Promises: reads what it is asked for and nothing else; asks the kernel once what is at a path, however often it is asked.
  * Source:   stat(2), proc_pid_mountinfo(5)
  */
-import {
-  closeSync,
-  constants,
-  type Dirent,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  readSync,
-} from "node:fs";
+import { closeSync, constants, type Dirent, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import type { HostEntry, HostMount, HostView, ListedEntry } from "../base/host.ts";
+import type { Addon } from "./addon.ts";
 
 const longestText = 4096;
+/** PATH_MAX, which no target is longer than. */
+const longestTarget = 4096;
+/** inode(7). */
+const typeBits = constants.S_IFMT;
+const types: ReadonlyMap<number, HostEntry["type"]> = new Map([
+  [constants.S_IFLNK, "symlink"],
+  [constants.S_IFDIR, "directory"],
+  [constants.S_IFSOCK, "socket"],
+  [constants.S_IFIFO, "fifo"],
+  [constants.S_IFCHR, "device"],
+  [constants.S_IFBLK, "device"],
+]);
 
 /** A fresh one for each plan: what it has seen it does not look at again. */
-export function hostView(): HostView {
+export function hostView(addon: PathCalls): HostView {
+  const facts = new BigUint64Array(4);
+  let mounts: readonly HostMount[] | undefined;
   return {
-    entry: cached(entryAt),
+    entry: cached((path) => entryAt(addon, path, facts)),
+    present: (directory, names) => presentIn(addon, directory, names),
     list: cached(listOf),
     text: cached(textOf),
-    mounts: parseMounts(readFileSync("/proc/self/mountinfo", "utf8")),
+    get mounts() {
+      mounts ??= parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+      return mounts;
+    },
   };
 }
+
+/** node:fs has them, too, and takes several times as long. */
+type PathCalls = Pick<Addon, "pathFacts" | "linkTarget" | "presentIn">;
 
 /** The lines of proc_pid_mountinfo(5). */
 export function parseMounts(text: string): readonly HostMount[] {
@@ -58,21 +70,27 @@ function cached<Answer>(ask: (path: string) => Answer): (path: string) => Answer
   };
 }
 
-function entryAt(path: string): HostEntry | null {
-  return orNull(() => {
-    const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-    if (stats === undefined) return null;
-    const type = typeOf(stats);
-    if (type === "symlink") return { type, target: readlinkSync(path) };
-    return {
-      type,
-      uid: Number(stats.uid),
-      mode: Number(stats.mode) & 0o7777,
-      device: stats.dev,
-      inode: stats.ino,
-      links: Number(stats.nlink),
-    };
-  });
+/** What cannot be reached is not there for the program either: it has no more rights than whoever starts fence. */
+function entryAt(addon: PathCalls, path: string, facts: BigUint64Array): HostEntry | null {
+  const mode = addon.pathFacts(path, facts);
+  if (mode < 0) return null;
+  const type = types.get(mode & typeBits) ?? "file";
+  if (type === "symlink") return linkAt(addon, path);
+  const { 0: uid = 0n, 1: links = 0n, 2: device = 0n, 3: inode = 0n } = facts;
+  return { type, uid: Number(uid), mode: mode & ~typeBits, device, inode, links: Number(links) };
+}
+
+function linkAt(addon: PathCalls, path: string): HostEntry | null {
+  const target = Buffer.alloc(longestTarget);
+  const length = addon.linkTarget(path, target);
+  return length < 0 ? null : { type: "symlink", target: target.toString("utf8", 0, length) };
+}
+
+function presentIn(addon: PathCalls, directory: string, names: readonly string[]): readonly string[] {
+  if (names.length === 0) return [];
+  const found = new Uint8Array(names.length);
+  const count = addon.presentIn(directory, Buffer.from(`${names.join("\0")}\0`), found);
+  return count > 0 ? names.filter((_, index) => found[index] === 1) : [];
 }
 
 function listOf(directory: string): readonly ListedEntry[] | null {
@@ -96,12 +114,7 @@ function textOf(file: string): string | null {
   });
 }
 
-type Typed = Pick<
-  Dirent,
-  "isSymbolicLink" | "isDirectory" | "isSocket" | "isFIFO" | "isCharacterDevice" | "isBlockDevice"
->;
-
-function typeOf(entry: Typed): HostEntry["type"] {
+function typeOf(entry: Dirent): HostEntry["type"] {
   if (entry.isSymbolicLink()) return "symlink";
   if (entry.isDirectory()) return "directory";
   if (entry.isSocket()) return "socket";
@@ -109,7 +122,7 @@ function typeOf(entry: Typed): HostEntry["type"] {
   return entry.isCharacterDevice() || entry.isBlockDevice() ? "device" : "file";
 }
 
-/** What cannot be reached is not there for the program either: it has no more rights than whoever starts fence. */
+/** As with entryAt(). */
 function orNull<Answer>(ask: () => Answer): Answer | null {
   try {
     return ask();

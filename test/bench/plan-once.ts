@@ -4,6 +4,7 @@
  * Runs:     as a child of mounts.ts: node plan-once.ts WORKSPACE
  */
 import { homedir } from "node:os";
+import addon from "landlock-napi/addon";
 import { hostPath } from "../../src/base/paths.ts";
 import { planMounts } from "../../src/plan/mount-plan.ts";
 import { hostView } from "../../src/sys/host-view.ts";
@@ -25,5 +26,5 @@ const facts = {
   bridgeSockets: [],
 };
 const start = performance.now();
-planMounts(policy, facts, hostView());
+planMounts(policy, facts, hostView(addon));
 process.stdout.write(String(performance.now() - start));

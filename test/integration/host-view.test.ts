@@ -2,6 +2,7 @@ import { chmodSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, write
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import addon from "landlock-napi/addon";
 import { afterAll, expect, test } from "vitest";
 import { hostView, parseMounts } from "../../src/sys/host-view.ts";
 
@@ -17,7 +18,7 @@ test("tells what is at a path, without following it", async () => {
   chmodSync(at("d"), 0o750);
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(at("s"), resolve));
-  const view = hostView();
+  const view = hostView(addon);
   expect(view.entry(at("l"))).toEqual({ type: "symlink", target: "f" });
   expect(view.entry(at("d"))).toMatchObject({ type: "directory", mode: 0o750, uid: process.getuid?.() });
   const [file, link] = [view.entry(at("f")), view.entry(at("h"))];
@@ -33,26 +34,38 @@ test("tells what is at a path, without following it", async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
+test("tells which of many names are in a directory, or below it", () => {
+  mkdirSync(join(folder, "many/below"), { recursive: true });
+  symlinkSync("nowhere", join(folder, "many/broken"));
+  const view = hostView(addon);
+  const names = ["none", "broken", "below/none", "../many", "below"];
+  expect(view.present(join(folder, "many"), names)).toEqual(["broken", "../many", "below"]);
+  expect(view.present(join(folder, "many"), ["none"])).toEqual([]);
+  expect(view.present(join(folder, "many"), [])).toEqual([]);
+  expect(view.present(join(folder, "none"), names)).toEqual([]);
+  expect(view.present("/", ["/dev/null", "/none", "proc"])).toEqual(["/dev/null", "proc"]);
+});
+
 test("reads small files and nothing larger, and follows no symlink", () => {
   writeFileSync(join(folder, "small"), "gitdir: x\n");
   writeFileSync(join(folder, "large"), "x".repeat(4097));
   symlinkSync("small", join(folder, "link"));
-  const view = hostView();
+  const view = hostView(addon);
   expect(view.text(join(folder, "small"))).toBe("gitdir: x\n");
   for (const name of ["large", "link", "none"]) expect(view.text(join(folder, name))).toBeNull();
 });
 
 test("asks the kernel once for each path", () => {
   const path = join(folder, "later");
-  const view = hostView();
+  const view = hostView(addon);
   expect(view.entry(path)).toBeNull();
   writeFileSync(path, "");
   expect(view.entry(path)).toBeNull();
-  expect(hostView().entry(path)?.type).toBe("file");
+  expect(hostView(addon).entry(path)?.type).toBe("file");
 });
 
 test("knows the mounts, with spaces in their names", () => {
-  expect(hostView().mounts.some(({ point }) => point === "/")).toBe(true);
+  expect(hostView(addon).mounts.some(({ point }) => point === "/")).toBe(true);
   const line = "36 35 98:0 /mnt\\0401 /mnt\\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n";
   expect(parseMounts(line)).toEqual([{ device: "98:0", root: "/mnt 1", point: "/mnt 2", type: "ext3" }]);
 });

@@ -6,6 +6,7 @@
 import { posix } from "node:path";
 import type { HostEntry, HostFile, HostMount, HostView } from "../../src/base/host.ts";
 import { hostPath } from "../../src/base/paths.ts";
+import { followPath, parentOf } from "../../src/plan/mount-paths.ts";
 import type { HostFacts } from "../../src/plan/mounts.ts";
 
 /**
@@ -54,9 +55,14 @@ export function hostOf(
     asked += 1;
     return answer;
   };
-  return {
+  const isThere = (path: string) => {
+    const above = followPath(view, parentOf(path));
+    return above?.entry?.type === "directory" && entries.has(posix.join(above.path, posix.basename(path)));
+  };
+  const view: CountedView = {
     asked: () => asked,
     entry: (path) => count(entries.get(path) ?? null),
+    present: (directory, names) => names.filter((name) => isThere(posix.join(directory, name))),
     text: (path) => count(texts.get(path) ?? null),
     list: (directory) => {
       if (entries.get(directory)?.type !== "directory") return count(null);
@@ -69,6 +75,7 @@ export function hostOf(
     },
     mounts: options.mounts ?? [],
   };
+  return view;
 }
 
 export function factsOf(facts: Partial<HostFacts> = {}): HostFacts {

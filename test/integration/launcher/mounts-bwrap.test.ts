@@ -89,7 +89,7 @@ function run(user: User, { policy, script, environment = {}, temporary }: Run) {
     executable: hostPath("/bin/true".replace(/^\/bin/, existsSync("/usr/bin/true") ? "/usr/bin" : "/bin")),
     bridgeSockets: [],
   };
-  const view = hostView();
+  const view = hostView(addon);
   const moved = (path: string) =>
     temporary !== undefined && /^\/tmp(\/|$)/.test(path) ? temporary + path.slice(4) : path;
   const plan = planMounts(policyOf(policy), facts, {
