@@ -6,8 +6,9 @@
  *           link leads to is read, and both owners count.
  * Source:   docs/configuration.md; XDG Base Directory Specification
  */
-import { dirname, join } from "node:path/posix";
 import { FenceError } from "../base/errors.ts";
+import { plainPath } from "../base/paths.ts";
+import { childOf, parentOf } from "../plan/mount-paths.ts";
 import { parseJsonc } from "./jsonc.ts";
 import { type Settings, settingsSchema } from "./keys.ts";
 
@@ -36,10 +37,10 @@ export interface SettingsFile {
   readonly settings: Settings;
 }
 
-/** The nearest one in `directory` and above; null: none. */
+/** The nearest one in `directory`, which is absolute and normalised, and above; null: none. */
 export function nearestFile(doors: SettingsDoors, directory: string): SettingsFile | null {
   const found = fileIn(doors, directory);
-  const parent = dirname(directory);
+  const parent = parentOf(directory);
   return found !== null || parent === directory ? found : nearestFile(doors, parent);
 }
 
@@ -56,8 +57,8 @@ export function userFile(
 /** Where the user's own settings are; null: there is no home directory. */
 export function userDirectory(home: string, environment: Readonly<Record<string, string | undefined>>): string | null {
   const configured = environment["XDG_CONFIG_HOME"];
-  if (configured?.startsWith("/")) return join(configured, "fence");
-  return home.startsWith("/") ? join(home, ".config/fence") : null;
+  if (configured?.startsWith("/")) return plainPath(`${configured}/fence`);
+  return home.startsWith("/") ? plainPath(`${home}/.config/fence`) : null;
 }
 
 /** The settings file at `path`, which the user named. */
@@ -71,7 +72,7 @@ export function namedFile(doors: SettingsDoors, path: string): SettingsFile {
 
 function fileIn(doors: SettingsDoors, directory: string): SettingsFile | null {
   const found = fileNames.flatMap((name) => {
-    const path = join(directory, name);
+    const path = childOf(directory, name);
     const file = read(doors, path);
     return file === null ? [] : [{ path, ...file }];
   });

@@ -62,6 +62,7 @@ function appended<T>(item: Schema<T>, description: string): ConfigKey<readonly T
 
 /** The first of equal ones. */
 export function each<T>(items: readonly T[]): readonly T[] {
+  if (items.length < 2) return items;
   return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
 }
 

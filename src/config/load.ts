@@ -47,7 +47,9 @@ export function loadPolicy(doors: SettingsDoors, asked: Asked & Surroundings): L
     notes: notesOf(layers, policy),
     sources: layers.map(({ source }) => source),
     found: foundGrants(layers, asked),
-    origins: originsOf(layers),
+    get origins() {
+      return originsOf(layers);
+    },
   };
 }
 

@@ -30,6 +30,7 @@ export const withoutEffect: Readonly<Record<string, string>> = {
 };
 
 export function notesOf(layers: readonly Layer[], policy: Policy): readonly PlanNote[] {
+  if (layers.length === 0) return ofPolicy(policy);
   const origins = originsOf(layers);
   return [...origins.flatMap(idle), ...forMacos(layers), ...overruled(layers, origins), ...ofPolicy(policy)];
 }

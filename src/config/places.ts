@@ -6,8 +6,8 @@
  *           when their names hold what a pattern would read as wildcards.
  * Source:   docs/configuration.md
  */
-import { normalize } from "node:path/posix";
 import { FenceError } from "../base/errors.ts";
+import { plainPath } from "../base/paths.ts";
 import type { PathPattern } from "../plan/policy.ts";
 
 /** What relative paths and `~` stand for. */
@@ -34,8 +34,8 @@ export function literally(path: string): PathPattern {
 }
 
 function absolute(given: string, { directory, home }: Places): string {
-  if (given === "~" || given.startsWith("~/")) return plain(`${knownHome(home)}/${given.slice(1)}`);
-  return plain(given.startsWith("/") ? given : `${directory}/${given}`);
+  if (given === "~" || given.startsWith("~/")) return plainPath(`${knownHome(home)}/${given.slice(2)}`);
+  return plainPath(given.startsWith("/") ? given : `${directory}/${given}`);
 }
 
 function knownHome(home: string): string {
@@ -43,10 +43,4 @@ function knownHome(home: string): string {
   throw new FenceError("FENCE_CONFIG", "~ stands for the home directory, and that is not known", {
     hint: "set HOME to an absolute path",
   });
-}
-
-/** normalize() keeps a slash at the end. */
-function plain(path: string): string {
-  const normal = normalize(path).replace(/^\/+/, "/");
-  return normal.length > 1 && normal.endsWith("/") ? normal.slice(0, -1) : normal;
 }

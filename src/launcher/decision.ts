@@ -128,7 +128,7 @@ export function decideCommand(
   return {
     argv: programArguments(program),
     environment: programEnvironment(original, request.environment),
-    directory: resolve(around.directory, request.directory ?? "."),
+    directory: request.directory === null ? around.directory : resolve(around.directory, request.directory),
   };
 }
 

@@ -10,11 +10,15 @@ import { FenceError } from "../base/errors.ts";
 import { quoted } from "../base/quote.ts";
 import type { CommandPolicy } from "./policy.ts";
 
-/** With `command.useDefaults`: what no work in a sandbox needs. */
-export const defaultDeniedCommands: readonly string[] = [
+const defaultDeniedPrograms: readonly string[] = [
   ..."shutdown reboot halt poweroff insmod rmmod modprobe kexec".split(" "),
   ..."mkfs mkfs.ext2 mkfs.ext3 mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.vfat mkfs.ntfs fdisk parted".split(" "),
   ..."chroot unshare nsenter".split(" "),
+];
+
+/** With `command.useDefaults`: what no work in a sandbox needs. */
+export const defaultDeniedCommands: readonly string[] = [
+  ...defaultDeniedPrograms,
   "init 0",
   "init 6",
   "systemctl poweroff",
@@ -58,16 +62,12 @@ export function deniedPrograms(
   policy: CommandPolicy,
 ): readonly { readonly name: string; readonly isDefault: boolean }[] {
   const allowed = new Set(policy.allow.map((entry) => entry.trim()));
-  const named = (entries: readonly string[], isDefault: boolean) =>
-    entries
-      .map((entry) => ({ name: entry.trim(), isDefault }))
-      .filter(({ name }) => name !== "" && !/\s/.test(name) && !allowed.has(name));
-  const own = named(policy.deny, false);
+  const named = (names: readonly string[], isDefault: boolean) =>
+    names.filter((name) => !allowed.has(name)).map((name) => ({ name, isDefault }));
+  const words = policy.deny.map((entry) => entry.trim()).filter((entry) => /^\S+$/.test(entry));
+  const own = named(words, false);
   if (!policy.useDefaults) return own;
-  return [
-    ...own,
-    ...named(defaultDeniedCommands, true).filter(({ name }) => !own.some((other) => other.name === name)),
-  ];
+  return [...own, ...named(defaultDeniedPrograms, true).filter(({ name }) => !words.includes(name))];
 }
 
 const shells: ReadonlySet<string> = new Set(["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish"]);

@@ -26,9 +26,10 @@ const types: ReadonlyMap<number, HostEntry["type"]> = new Map([
 /** A fresh one for each plan: what it has seen it does not look at again. */
 export function hostView(addon: PathCalls): HostView {
   const facts = new BigUint64Array(4);
+  const target = Buffer.alloc(longestTarget);
   let mounts: readonly HostMount[] | undefined;
   return {
-    entry: cached((path) => entryAt(addon, path, facts)),
+    entry: cached((path) => entryAt(addon, path, { facts, target })),
     present: (directory, names) => presentIn(addon, directory, names),
     list: cached(listOf),
     text: cached(textOf),
@@ -70,18 +71,23 @@ function cached<Answer>(ask: (path: string) => Answer): (path: string) => Answer
   };
 }
 
+/** What the addon fills, made once for all questions. */
+interface Answers {
+  readonly facts: BigUint64Array;
+  readonly target: Buffer;
+}
+
 /** What cannot be reached is not there for the program either: it has no more rights than whoever starts fence. */
-function entryAt(addon: PathCalls, path: string, facts: BigUint64Array): HostEntry | null {
+function entryAt(addon: PathCalls, path: string, { facts, target }: Answers): HostEntry | null {
   const mode = addon.pathFacts(path, facts);
   if (mode < 0) return null;
   const type = types.get(mode & typeBits) ?? "file";
-  if (type === "symlink") return linkAt(addon, path);
+  if (type === "symlink") return linkAt(addon, path, target);
   const { 0: uid = 0n, 1: links = 0n, 2: device = 0n, 3: inode = 0n } = facts;
   return { type, uid: Number(uid), mode: mode & ~typeBits, device, inode, links: Number(links) };
 }
 
-function linkAt(addon: PathCalls, path: string): HostEntry | null {
-  const target = Buffer.alloc(longestTarget);
+function linkAt(addon: PathCalls, path: string, target: Buffer): HostEntry | null {
   const length = addon.linkTarget(path, target);
   return length < 0 ? null : { type: "symlink", target: target.toString("utf8", 0, length) };
 }

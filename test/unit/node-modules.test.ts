@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 const src = resolve(import.meta.dirname, "../../src");
 /** They are in Node's own snapshot, or take next to nothing. node:net takes 3 ms, node:crypto 5, node:child_process 1. */
-const cheap = ["node:fs", "node:path", "node:path/posix", "node:sea", "node:util", "node:vm"];
+const cheap = ["node:buffer", "node:fs", "node:path", "node:path/posix", "node:sea", "node:util", "node:vm"];
 
 /** What a file loads as soon as it is loaded itself: neither types, nor what is imported on demand. */
 function importsOf(file: string): readonly string[] {
