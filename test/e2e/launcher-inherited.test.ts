@@ -291,5 +291,8 @@ describe("arguments", () => {
     const outcome = await launched([probe, "facts"], { home, arranged: ["arguments", join(home, "words")] });
     expect(outcome).toMatchObject({ status: 125, stdout: "" });
     expect(outcome.stderr).toContain("fence: the arguments must be valid UTF-8");
+    // What stands in Node for such a byte is a character of its own, too.
+    const given = await launched([probe, "facts", "\uFFFD"], { home });
+    expect(given).toMatchObject({ status: 0, stderr: "" });
   });
 });

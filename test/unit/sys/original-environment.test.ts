@@ -40,5 +40,15 @@ describe("the original environment", () => {
     expect(error).toMatchObject({ code: "FENCE_USAGE", message: "the variable SECRET must be valid UTF-8" });
     expect(error.message).not.toContain("abc");
     expect(error.details.hint).toContain("env -u NAME");
+    const name = failure(() => read(Buffer.from([0x41, 0x3d, 0, 0xff, 0x3d, 0])));
+    expect(name).toMatchObject({ code: "FENCE_USAGE", message: "the name of a variable must be valid UTF-8" });
+  });
+
+  test("is read for all else where other bytes are of no variable", () => {
+    const others = Buffer.from([0xff, 0, ...Buffer.from("A="), 0xff, 0]);
+    expect(read(Buffer.concat([Buffer.from("A=\u00e9\0\u20ac=2\0"), others]))).toEqual([
+      ["A", "\u00e9"],
+      ["\u20ac", "2"],
+    ]);
   });
 });
