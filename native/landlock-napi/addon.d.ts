@@ -11,6 +11,8 @@ export interface Handover {
   sealedFile(bytes: Buffer): number;
   /** One message with up to two descriptors; -1 stands for none. */
   sendMessage(socket: number, bytes: Buffer, first: number, second: number): number;
+  /** The same with 1 to 253 descriptors, as many as the kernel lets one message have. */
+  sendDescriptors(socket: number, bytes: Buffer, descriptors: Int32Array): number;
   /** The length of one message, 0 at the end. `descriptors` become those that it carried, -1 for each that is missing. */
   receiveMessage(socket: number, bytes: Buffer, descriptors: Int32Array): number;
   /** socketpair(2), SOCK_SEQPACKET and close-on-exec: what the two messages above go through. */

@@ -192,14 +192,14 @@ _Noreturn void bootstrap_obey(struct own *own)
 			p0_refer(own, &delivery.message);
 			break;
 		case MESSAGE_GIVE:
-			p0_take_given(own, delivery.descriptors[0]);
+			p0_take_given(own, &delivery);
 			break;
 		case MESSAGE_VERIFY:
 			verify(own, &delivery);
 			break;
 		case MESSAGE_EXEC_PLAN:
 			if (own->is_refused)
-				break; /* EXIT is the answer to the refusal */
+				break; /* EXIT follows as the answer to the refusal */
 			run_plan(own, &delivery); /* does not return */
 		case MESSAGE_EXIT:
 			p0_end(own, (int)delivery.message.value);

@@ -19,23 +19,33 @@ long channel_pair(int sockets[2])
 	return 0;
 }
 
-/* @second only with @descriptor. */
-static long send_with(int socket, struct message *message, int descriptor, int second, int flags)
+/* What goes with a message. */
+struct extras {
+	int first; /* NO_DESCRIPTOR: there is none */
+	int second; /* only with the first */
+	const void *payload;
+	size_t size;
+};
+
+static long send_with(int socket, struct message *message, const struct extras *extras, int flags)
 {
 	struct sys_control control = {
-		.length = offsetof(struct sys_control, descriptors) + sizeof(int) * (second == NO_DESCRIPTOR ? 1 : 2),
+		.length = offsetof(struct sys_control, descriptors) + sizeof(int) * (extras->second == NO_DESCRIPTOR ? 1 : 2),
 		.level = SOL_SOCKET,
 		.type = SCM_RIGHTS,
-		.descriptors = { descriptor, second },
+		.descriptors = { extras->first, extras->second },
 	};
-	struct sys_iovec part = { .base = message, .length = sizeof(*message) };
-	struct sys_message packet = { .parts = &part, .part_count = 1 };
+	struct sys_iovec parts[] = {
+		{ .base = message, .length = sizeof(*message) },
+		{ .base = (void *)extras->payload, .length = extras->size }, /* sendmsg(2) only reads it */
+	};
+	struct sys_message packet = { .parts = parts, .part_count = sizeof(parts) / sizeof(parts[0]) };
 	long result;
 
 	message->magic = PROTOCOL_MAGIC;
-	if (descriptor != NO_DESCRIPTOR) {
+	if (extras->first != NO_DESCRIPTOR) {
 		packet.control = &control;
-		packet.control_length = sizeof(control);
+		packet.control_length = offsetof(struct sys_control, descriptors) + sizeof(int) * CHANNEL_DESCRIPTORS;
 	}
 	do {
 		result = sys_sendmsg(socket, &packet, flags);
@@ -45,17 +55,61 @@ static long send_with(int socket, struct message *message, int descriptor, int s
 
 long channel_send(int socket, struct message *message, int descriptor)
 {
-	return send_with(socket, message, descriptor, NO_DESCRIPTOR, 0);
+	const struct extras extras = { .first = descriptor, .second = NO_DESCRIPTOR };
+
+	return send_with(socket, message, &extras, 0);
 }
 
 long channel_send_both(int socket, struct message *message, int first, int second)
 {
-	return send_with(socket, message, first, second, 0);
+	const struct extras extras = { .first = first, .second = second };
+
+	return send_with(socket, message, &extras, 0);
+}
+
+long channel_send_more(int socket, struct message *message, int descriptor, const void *payload, size_t size)
+{
+	const struct extras extras = {
+		.first = descriptor,
+		.second = NO_DESCRIPTOR,
+		.payload = payload,
+		.size = size,
+	};
+
+	return send_with(socket, message, &extras, 0);
 }
 
 long channel_offer(int socket, struct message *message, int descriptor)
 {
-	return send_with(socket, message, descriptor, NO_DESCRIPTOR, MSG_DONTWAIT);
+	const struct extras extras = { .first = descriptor, .second = NO_DESCRIPTOR };
+
+	return send_with(socket, message, &extras, MSG_DONTWAIT);
+}
+
+/* Takes the descriptors that came in @control. Returns 0, or -errno when one is not above 2 and cannot be moved there. */
+static long take_descriptors(struct delivery *delivery, const struct sys_message *packet, const struct sys_control *control)
+{
+	long result = 0;
+
+	if (packet->control_length < offsetof(struct sys_control, descriptors) || control->level != SOL_SOCKET ||
+	    control->type != SCM_RIGHTS)
+		return 0;
+	delivery->count = (unsigned int)((control->length - offsetof(struct sys_control, descriptors)) / sizeof(int));
+	for (unsigned int i = 0; i < delivery->count; i++) {
+		delivery->descriptors[i] = descriptor_above_stdio(control->descriptors[i]);
+		if (delivery->descriptors[i] < 0)
+			result = delivery->descriptors[i];
+	}
+	return result;
+}
+
+/* Whether the packet of @length bytes is a message of ours. */
+static int is_message(const struct delivery *delivery, const struct sys_message *packet, long length)
+{
+	unsigned int most = delivery->message.kind == MESSAGE_GIVE ? GIVEN_DESCRIPTORS : CHANNEL_DESCRIPTORS;
+
+	return length >= (long)sizeof(delivery->message) && delivery->message.magic == PROTOCOL_MAGIC &&
+	       (packet->flags & MSG_TRUNC) == 0 && delivery->count <= most;
 }
 
 long channel_receive(int socket, struct delivery *delivery, void *payload, size_t size)
@@ -69,44 +123,39 @@ long channel_receive(int socket, struct delivery *delivery, void *payload, size_
 		.parts = parts,
 		.part_count = sizeof(parts) / sizeof(parts[0]),
 		.control = &control,
-		.control_length = sizeof(control),
+		.control_length = offsetof(struct sys_control, descriptors) + sizeof(control.descriptors),
 	};
-	size_t count = 0;
-	long result;
+	long length, result;
 
+	delivery->message.kind = 0;
+	delivery->count = 0;
+	for (unsigned int i = 0; i < GIVEN_DESCRIPTORS; i++)
+		delivery->descriptors[i] = NO_DESCRIPTOR;
 	/* ECONNRESET is said once, before what the other end sent and when it closed with messages unread: those stand behind it. */
 	do {
-		result = sys_recvmsg(socket, &packet);
-	} while (result == -EINTR || result == -ECONNRESET);
-	if (result == 0)
-		return -EPIPE;
-	if (result < 0)
-		return result;
-	if (packet.control_length >= offsetof(struct sys_control, descriptors) && control.level == SOL_SOCKET &&
-	    control.type == SCM_RIGHTS)
-		count = (control.length - offsetof(struct sys_control, descriptors)) / sizeof(int);
-	for (size_t i = 0; i < CHANNEL_DESCRIPTORS; i++)
-		delivery->descriptors[i] = i < count ? descriptor_above_stdio(control.descriptors[i]) : NO_DESCRIPTOR;
-	if ((packet.flags & MSG_CTRUNC) != 0)
-		result = -EMFILE;
-	else if (result < (long)sizeof(delivery->message) || delivery->message.magic != PROTOCOL_MAGIC ||
-		 (packet.flags & MSG_TRUNC) != 0)
+		length = sys_recvmsg(socket, &packet);
+	} while (length == -EINTR || length == -ECONNRESET);
+	if (length <= 0)
+		return length == 0 ? -EPIPE : length;
+	result = take_descriptors(delivery, &packet, &control);
+	if (!is_message(delivery, &packet, length))
 		result = -EPROTO;
-	for (size_t i = 0; i < count && i < CHANNEL_DESCRIPTORS && result >= 0; i++)
-		result = delivery->descriptors[i] < 0 ? delivery->descriptors[i] : result;
+	else if ((packet.flags & MSG_CTRUNC) != 0)
+		result = -EMFILE;
 	if (result < 0) {
 		channel_drop(delivery);
 		return result;
 	}
-	delivery->payload_length = (size_t)result - sizeof(delivery->message);
+	delivery->payload_length = (size_t)length - sizeof(delivery->message);
 	return 0;
 }
 
 void channel_drop(struct delivery *delivery)
 {
-	for (size_t i = 0; i < CHANNEL_DESCRIPTORS; i++) {
+	for (unsigned int i = 0; i < delivery->count; i++) {
 		if (delivery->descriptors[i] >= 0)
 			(void)sys_close(delivery->descriptors[i]);
 		delivery->descriptors[i] = NO_DESCRIPTOR;
 	}
+	delivery->count = 0;
 }

@@ -12,12 +12,14 @@
 
 #include <stddef.h>
 
+/* Of any message but GIVE. */
 #define CHANNEL_DESCRIPTORS 2
 
-/* A message with up to two descriptors; NO_DESCRIPTOR where there is none. */
+/* A message with its descriptors; NO_DESCRIPTOR from @count on. */
 struct delivery {
 	struct message message;
-	int descriptors[CHANNEL_DESCRIPTORS];
+	int descriptors[GIVEN_DESCRIPTORS];
+	unsigned int count;
 	size_t payload_length;
 };
 
@@ -30,12 +32,16 @@ long channel_send(int socket, struct message *message, int descriptor);
 /* The same with two. */
 long channel_send_both(int socket, struct message *message, int first, int second);
 
+/* The same with @size bytes of @payload. */
+long channel_send_more(int socket, struct message *message, int descriptor, const void *payload, size_t size);
+
 /* As channel_send() if that is possible at once. Returns 0 or -errno: -EAGAIN when the other end does not listen. */
 long channel_offer(int socket, struct message *message, int descriptor);
 
 /*
  * Waits for a message with at most @size bytes of payload. Returns 0, or -errno: -EPIPE when the other end is closed,
- * -EPROTO for what is no message, -EMFILE when there was no room for its descriptors. No descriptor is left open then.
+ * -EPROTO for what is no message, -EMFILE when there was no room for its descriptors. No descriptor is left open then; the
+ * message's kind is 0 when nothing came.
  */
 long channel_receive(int socket, struct delivery *delivery, void *payload, size_t size);
 

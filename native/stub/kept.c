@@ -204,7 +204,6 @@ void kept_take(struct kept *kept, int setup)
 	long result;
 
 	for (;;) {
-		delivery.message.kind = 0; /* of none, if it cannot be received */
 		result = channel_receive(setup, &delivery, &payload, sizeof(payload));
 		if (result >= 0 && delivery.message.kind == MESSAGE_EXIT)
 			sys_exit(0);

@@ -91,6 +91,12 @@ _Noreturn void p0_end_of_message(const struct own *own, const char *message)
 	p0_end_with(own, &failure);
 }
 
+/* A launcher that has sent the plan takes the end of this process for that of one that has become bubblewrap: it must be told. */
+static int becomes_sandbox(const struct own *own)
+{
+	return (own->face == SET_UP_LAUNCHER || own->face == SET_UP_ATTACHED) && own->life == NO_DESCRIPTOR;
+}
+
 int p0_hear(const struct own *own, struct delivery *delivery, void *payload, size_t size)
 {
 	long result = channel_receive(own->setup, delivery, payload, size);
@@ -99,6 +105,10 @@ int p0_hear(const struct own *own, struct delivery *delivery, void *payload, siz
 		return -1;
 	if (result == -EPROTO)
 		p0_end_of_message(own, "bad message from");
+	if (result < 0 && becomes_sandbox(own) && !own->is_refused) {
+		delivery->message = (struct message){ .kind = MESSAGE_GIVE, .error = (uint32_t)-result };
+		return 0;
+	}
 	if (result < 0)
 		end_call(own, "cannot hear", "recvmsg", result);
 	return 0;

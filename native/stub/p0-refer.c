@@ -3,12 +3,14 @@
 
 #include "descriptor.h"
 #include "front.h"
+#include "given.h"
 #include "reaper.h"
 #include "sys.h"
 
-static void answer_with(const struct own *own, struct message *taken, int descriptor)
+static void answer_with(const struct own *own, struct message *taken, int descriptor, const struct message_signals *signals)
 {
-	long result = channel_send(own->setup, taken, descriptor);
+	size_t size = signals == NULL ? 0 : sizeof(*signals);
+	long result = channel_send_more(own->setup, taken, descriptor, signals, size);
 
 	if (result < 0 && descriptor != NO_DESCRIPTOR) { /* some descriptors cannot be passed on, unix(7) */
 		taken->error = (uint32_t)-result;
@@ -23,7 +25,7 @@ static void answer(const struct own *own, int descriptor, long error, enum taken
 {
 	struct message taken = { .kind = MESSAGE_TAKEN, .error = (uint32_t)-error, .value = call };
 
-	answer_with(own, &taken, descriptor);
+	answer_with(own, &taken, descriptor, NULL);
 }
 
 void p0_give_up(const struct own *own, uint32_t descriptor)
@@ -38,17 +40,16 @@ void p0_give_up(const struct own *own, uint32_t descriptor)
 	(void)sys_close(given); /* the set-up has its own copy */
 }
 
-void p0_take_given(const struct own *own, int given)
+void p0_take_given(struct own *own, struct delivery *delivery)
 {
-	long result = given == NO_DESCRIPTOR ? -EBADF : sys_fcntl(given, F_SETFD, 0);
-	struct message taken = {
-		.kind = MESSAGE_TAKEN,
-		.error = result < 0 ? (uint32_t)-result : 0,
-		.value = TAKEN_FCNTL,
-		.index = (uint32_t)given,
-	};
+	uint32_t call = TAKEN_FCNTL;
+	long result = own->is_refused ? 0 : given_place(delivery, &call);
 
-	answer_with(own, &taken, NO_DESCRIPTOR);
+	channel_drop(delivery);
+	if (result >= 0)
+		return;
+	own->is_refused = 1;
+	answer(own, NO_DESCRIPTOR, result, call);
 }
 
 static int is_open_descriptor(const struct own *own, int descriptor)
@@ -91,26 +92,52 @@ static long leave_reaper(struct own *own, enum reaper_place place, int *control,
 	return result;
 }
 
+/* What the caller had blocked and ignored, as this process has it. Returns 0 or -errno, of @call. */
+static long read_signals(struct message_signals *signals, uint32_t *call)
+{
+	long result;
+
+	*call = TAKEN_RT_SIGPROCMASK;
+	result = sys_blocked_signals(&signals->blocked);
+	for (int signal = 1; result >= 0 && signal <= LAST_SIGNAL; signal++) {
+		struct sys_action action = { .handler = 0 };
+
+		*call = TAKEN_RT_SIGACTION;
+		result = sys_action(signal, NULL, &action);
+		if (action.handler == SYS_IGNORED)
+			signals->ignored |= 1UL << (signal - 1);
+	}
+	return result < 0 ? result : 0;
+}
+
 void p0_refer(struct own *own, const struct message *message)
 {
 	enum reaper_place place = message->value;
 	int control = (int)message->index;
 	int factory = place == REAPER_INSIDE && message->step != 0 ? (int)message->step : NO_DESCRIPTOR;
 	struct message taken = { .kind = MESSAGE_TAKEN };
+	struct message_signals signals = { .blocked = 0 };
 	long result = place == REAPER_NONE ? 0 : leave_reaper(own, place, &control, factory, &taken.value);
+	long closed = result;
 
 	/* A launcher on the host is told of a failure alone: the end is the front's to tell. */
 	if (own->face == SET_UP_LAUNCHED && result >= 0)
 		return;
+	if (result >= 0 && place == REAPER_FRONT)
+		result = read_signals(&signals, &taken.value);
 	if (result >= 0) {
 		taken.value = TAKEN_PIDFD_OPEN;
-		taken.index = (uint32_t)control;
-		taken.step = (uint32_t)result;
 		result = descriptor_above_stdio(sys_pidfd_open(sys_getpid()));
 	}
-	taken.error = result < 0 ? (uint32_t)-result : 0;
 	own->is_refused = own->face == SET_UP_LAUNCHED;
-	answer_with(own, &taken, result < 0 ? NO_DESCRIPTOR : (int)result);
-	if (result >= 0)
-		(void)sys_close((int)result); /* the set-up has its own copy */
+	if (result < 0) {
+		taken.error = (uint32_t)-result;
+		answer_with(own, &taken, NO_DESCRIPTOR, NULL);
+		return;
+	}
+	taken.index = (uint32_t)control;
+	taken.step = (uint32_t)closed;
+	taken.value = (uint32_t)(control > own->setup ? control : own->setup) + 1;
+	answer_with(own, &taken, (int)result, place == REAPER_FRONT ? &signals : NULL);
+	(void)sys_close((int)result); /* the set-up has its own copy */
 }

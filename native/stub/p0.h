@@ -26,15 +26,18 @@ _Noreturn void p0_end_of_message(const struct own *own, const char *message);
 _Noreturn void p0_end_of_word(const struct own *own);
 /* @result is of an answer that the set-up waits for: it must not wait for ever. */
 void p0_end_unless_heard(const struct own *own, long result);
-/* Waits for the set-up's next word, with at most @size bytes of payload. Returns 0, or -1 when the set-up process has ended. */
+/*
+ * Waits for the set-up's next word, with at most @size bytes of payload. Returns 0, or -1 when the set-up process has ended. What
+ * becomes the sandbox and cannot hear it once takes it for a GIVE with that error.
+ */
 int p0_hear(const struct own *own, struct delivery *delivery, void *payload, size_t size);
 
 /* p0-refer.c */
 
 /* Gives a descriptor of the caller's that is meant for fence to the set-up; the program does not inherit it. */
 void p0_give_up(const struct own *own, uint32_t descriptor);
-/* A descriptor of the set-up's that the program is to inherit, whatever its number. */
-void p0_take_given(const struct own *own, int given);
+/* Descriptors of the set-up's that the program is to inherit. An answer, and no plan is obeyed any more, when it cannot. */
+void p0_take_given(struct own *own, struct delivery *delivery);
 /* Refers the set-up to the process that becomes the program. */
 void p0_refer(struct own *own, const struct message *message);
 

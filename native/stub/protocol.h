@@ -26,12 +26,16 @@ enum message_kind {
 				the sandbox of a launcher index is the descriptor
 				that leads to it; in the launcher's front the answer's index is the one to hand to the sandbox,
 				and its step has a bit for each of the descriptors 0 to 2 that the caller had closed. To
-				the inside step is the descriptor on which sockets are asked for, MESSAGE_SOCKET, or 0 */
+				the inside step is the descriptor on which sockets are asked for, MESSAGE_SOCKET, or 0. A
+				front's answer has the first of the numbers that are free from there on as its value, and
+				struct message_signals as its payload */
 	MESSAGE_VERIFY = 7,    /* to P0: as EXEC_PLAN, but for a throw-away child; payload: its attempts */
 	MESSAGE_TRIED = 8,     /* from that child: index of the attempt; value = its result, or error = its errno value */
 	MESSAGE_VERIFIED = 9,  /* from P0: the child has ended, value = its wait status; error: of clone(2), or with
 				index = 1 of wait4(2) */
-	MESSAGE_GIVE = 10,     /* to P0: a descriptor that the program is to inherit; the answer TAKEN has its number as index */
+	MESSAGE_GIVE = 10,     /* to P0: value = how many descriptors, GIVEN_DESCRIPTORS at most: the program is to inherit them
+				under the numbers from index on, where nothing may be. Answered by TAKEN only if that fails:
+				no plan is carried out then */
 
 	/*
 	 * From the set-up to the keeper, which answers only READY. EXIT: there is nothing to keep, nor to remove; of P0: it does
@@ -95,7 +99,13 @@ enum taken_call {
 	TAKEN_SOCKETPAIR = 4,
 	TAKEN_CLOSE_RANGE = 5,
 	TAKEN_OPEN = 6,
+	TAKEN_RECVMSG = 7,
+	TAKEN_RT_SIGPROCMASK = 8,
+	TAKEN_RT_SIGACTION = 9,
 };
+
+/* What one message brings at most, unix(7). */
+#define GIVEN_DESCRIPTORS 253
 
 /* Which process stays behind as the program's reaper, and whom it answers to. */
 enum reaper_place {
@@ -114,6 +124,12 @@ struct message {
 	uint32_t index; /* which step of the plan, from 0 */
 	uint32_t error; /* an errno value */
 };
-_Static_assert(sizeof(struct message) == 24, "spoken by src/sys/messages.ts");
+_Static_assert(sizeof(struct message) == 24, "spoken by src/sys/protocol.ts");
+
+/* Of what becomes the sandbox, a bit each, the lowest for number 1: what the caller had blocked and ignored. */
+struct message_signals {
+	uint64_t blocked;
+	uint64_t ignored;
+};
 
 #endif

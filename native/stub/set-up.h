@@ -26,7 +26,7 @@ struct own {
 	enum set_up_face face;
 	int setup; /* to the Node */
 	int life;  /* to whoever outlives the program's start: the keeper, or the launcher; launched: NO_DESCRIPTOR */
-	int is_refused; /* launched: no child could go on as P0; the plan, which was sent already, is not for this process */
+	int is_refused; /* no child could go on as P0, or what it was given has no place: the plan, sent already, is not obeyed */
 };
 
 /* @file is the executable. Ends this process when it fails. */

@@ -83,13 +83,15 @@ struct sys_iovec {
 	size_t length;
 };
 
+#define SYS_DESCRIPTORS 253 /* SCM_MAX_FD, unix(7) */
+
 struct sys_control {
 	size_t length; /* of this header and the descriptors */
 	int level;
 	int type;
-	int descriptors[2];
+	int descriptors[SYS_DESCRIPTORS];
 };
-_Static_assert(sizeof(struct sys_control) == 24, "struct cmsghdr with two descriptors");
+_Static_assert(sizeof(struct sys_control) == 1032, "struct cmsghdr with as many descriptors as a message may have");
 
 struct sys_message {
 	void *name;
@@ -425,6 +427,12 @@ static inline long sys_prctl(int option, unsigned long argument)
 static inline long sys_set_blocked_signals(uint64_t signals)
 {
 	return SYSCALL(__NR_rt_sigprocmask, SIG_SETMASK, &signals, 0, sizeof(signals));
+}
+
+/* Says which signals are blocked. */
+static inline long sys_blocked_signals(uint64_t *blocked)
+{
+	return SYSCALL(__NR_rt_sigprocmask, SIG_SETMASK, NULL, blocked, sizeof(*blocked));
 }
 
 /* Blocks all signals and says which were blocked before. */

@@ -5,7 +5,7 @@
  * Promises: bubblewrap goes on only when every mount is what was planned; else its sandbox is killed where it waits.
  * Source:   bwrap(1): operations are carried out in order, and --ro-bind-data reads to the end of its file; pipe(7)
  */
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { openSync, readFileSync } from "node:fs";
 import { FenceError } from "../base/errors.ts";
 import { misplacedMount } from "../plan/mount-proof.ts";
 import type { MountStep, PlannedMount } from "../plan/mounts.ts";
@@ -13,7 +13,7 @@ import type { Addon } from "../sys/addon.ts";
 import { nodeError, systemError } from "../sys/errno.ts";
 import { parseMounts } from "../sys/host-view.ts";
 import { Gate } from "./gate.ts";
-import { Reading } from "./reading.ts";
+import type { Reading } from "./reading.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const step = "check-mounts";
@@ -29,13 +29,11 @@ export class MountCheck {
   readonly #firstProcess: Promise<number>;
   #pid: number | null = null;
 
-  /** Throws FENCE_LAUNCH, FENCE_STUB. */
-  constructor(addon: Addon, sandbox: Pick<Sandbox, "give">) {
+  /** Throws FENCE_LAUNCH. */
+  constructor(addon: Addon, sandbox: Pick<Sandbox, "pipe" | "giveAway">) {
     using opened = new DisposableStack(); // closes what is open when something fails
-    const info = openPipe(addon);
-    opened.defer(() => addon.closeDescriptor(info.write));
-    this.#info = opened.adopt(new Reading(addon, info.read), (reading) => reading.close());
-    this.#infoFd = sandbox.give(info.write);
+    [this.#info, this.#infoFd] = sandbox.pipe();
+    opened.adopt(this.#info, (reading) => reading.close());
     this.#firstProcess = new Promise((resolve) => {
       this.#info.lines = (line) => {
         const [, pid] = /"child-pid": (\d+)/.exec(line) ?? [];
@@ -47,9 +45,8 @@ export class MountCheck {
     const gate = openPipe(addon);
     opened.defer(() => addon.closeDescriptor(gate.read));
     this.#gate = opened.adopt(new Gate(addon, gate.write), (open) => open.open());
-    this.#gateFd = giveBlocking(sandbox, gate.read);
+    this.#gateFd = sandbox.giveAway(openBlocking(gate.read));
     opened.move();
-    addon.closeDescriptor(info.write);
     addon.closeDescriptor(gate.read);
   }
 
@@ -134,15 +131,6 @@ function openPipe(addon: Addon): { readonly read: number; readonly write: number
 }
 
 /** bubblewrap takes a pipe that is empty for one that is broken, unless reading it waits: pipes of ours do not. */
-function giveBlocking(sandbox: Pick<Sandbox, "give">, read: number): number {
-  const blocking = openBlocking(read);
-  try {
-    return sandbox.give(blocking);
-  } finally {
-    closeSync(blocking);
-  }
-}
-
 function openBlocking(read: number): number {
   const path = `/proc/self/fd/${read}`;
   try {

@@ -18,7 +18,7 @@ import { makeDecoy } from "./decoys.ts";
 
 export interface PreparedFile {
   readonly step: PreparedStep;
-  /** Close-on-exec; bwrap must inherit it under a number of its own and reads it to its end. */
+  /** Close-on-exec; bwrap must inherit it under a number of its own and reads it to its end. All empty files are one. */
   readonly descriptor: number;
 }
 
@@ -34,22 +34,29 @@ export type PrepareDoors = Pick<Addon, "sealedFile" | "closeDescriptor">;
 /** Throws FENCE_PREPARE. */
 export function prepare({ mounts }: Pick<MountPlan, "mounts">, doors: PrepareDoors): Preparation {
   const files: PreparedFile[] = [];
+  const open = new Map<PreparedStep["kind"] | PreparedStep, number>();
+  const close = () => {
+    for (const descriptor of open.values()) doors.closeDescriptor(descriptor);
+    open.clear();
+  };
   try {
-    for (const { step } of mounts) if (isPrepared(step)) files.push({ step, descriptor: contentOf(step, doors) });
+    for (const { step } of mounts) {
+      if (!isPrepared(step)) continue;
+      const content = step.kind === "empty-file" ? step.kind : step;
+      const descriptor = open.get(content) ?? contentOf(step, doors);
+      open.set(content, descriptor);
+      files.push({ step, descriptor });
+    }
   } catch (error) {
-    closeFiles(files, doors);
+    close();
     throw error;
   }
-  return { files, close: () => closeFiles(files.splice(0), doors) };
+  return { files, close };
 }
 
 /** Which of `paths` exist now: what could not be protected and was made while the program ran. */
 export function madeSince(paths: readonly HostPath[]): readonly HostPath[] {
   return paths.filter((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
-}
-
-function closeFiles(files: readonly PreparedFile[], doors: PrepareDoors): void {
-  for (const { descriptor } of files) doors.closeDescriptor(descriptor);
 }
 
 function contentOf(step: PreparedStep, doors: PrepareDoors): number {

@@ -6,16 +6,14 @@
  *           nothing else; the program inherits nothing of it but its standard streams.
  * Source:   docs/launch.md
  */
-import { readFileSync } from "node:fs";
 import { buildId } from "../base/build.ts";
-import { bug } from "../base/errors.ts";
 import { explainFailure } from "../inside/step-failure.ts";
 import { emptyRequest } from "../landlock/request.ts";
 import { chooseRuleset } from "../landlock/ruleset.ts";
 import { type ArgumentStep, execPlan, type ProcessStep, signalMask, stepTypes } from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import type { Addon } from "../sys/addon.ts";
-import { nodeError, systemError } from "../sys/errno.ts";
+import { systemError } from "../sys/errno.ts";
 import type { Front, SandboxEnd } from "../sys/front.ts";
 import type { FrontEnds, WaitingProcess } from "../sys/stub.ts";
 import type { Inside } from "./inside.ts";
@@ -38,7 +36,7 @@ export interface SandboxMaker {
   readonly argv: readonly [string, ...string[]];
 }
 
-/** The front's child before it becomes bubblewrap: descriptors are given to it, then it starts. */
+/** The front's child before it becomes bubblewrap: all that it inherits is collected here, then it starts. */
 export class Sandbox {
   readonly #addon: Addon;
   readonly #waiting: WaitingProcess;
@@ -46,19 +44,39 @@ export class Sandbox {
   readonly #standardError: number | null;
   readonly #messages: Reading;
   readonly #messagesFd: number;
+  /** Nobody else's: closed when they are given. */
+  #own: number[] = [];
 
   /** From here on the process that waits is a child of the front. `error.descriptor` is the program's standard error. */
   constructor(addon: Addon, waiting: WaitingProcess, error: { readonly descriptor: number }) {
     this.#addon = addon;
     this.#waiting = waiting;
-    this.#front = waiting.refer({ place: "front" });
-    this.#standardError = this.#front.closedStreams.includes(standardError) ? null : waiting.give(error.descriptor);
-    [this.#messages, this.#messagesFd] = this.pipe();
+    this.#front = waiting.referToFront();
+    this.#standardError = this.#front.closedStreams.includes(standardError) ? null : this.#giveCopy(error.descriptor);
+    try {
+      [this.#messages, this.#messagesFd] = this.pipe();
+    } catch (failure) {
+      this.#closeOwn();
+      throw failure;
+    }
   }
 
-  /** A descriptor that bubblewrap inherits. Answers its number there. Throws FENCE_STUB. */
+  /** A descriptor that bubblewrap inherits; the caller keeps it open until start(). Answers its number there. */
   give(descriptor: number): number {
     return this.#waiting.give(descriptor);
+  }
+
+  /** The same for one that is closed here, when it is given or close() comes first. */
+  giveAway(descriptor: number): number {
+    this.#own.push(descriptor);
+    return this.#waiting.give(descriptor);
+  }
+
+  /** The caller may close, or replace, its own. */
+  #giveCopy(descriptor: number): number {
+    const copy = this.#addon.duplicateAboveStdio(descriptor);
+    if (copy < 0) throw systemError("FENCE_LAUNCH", "cannot pass standard error on", "fcntl", copy, { step });
+    return this.giveAway(copy);
   }
 
   /** The same for bytes, as a sealed file. */
@@ -66,11 +84,7 @@ export class Sandbox {
     const file = this.#addon.sealedFile(bytes);
     if (file < 0)
       throw systemError("FENCE_LAUNCH", `cannot make the memory file of ${what}`, "memfd_create", file, { step });
-    try {
-      return this.#waiting.give(file);
-    } finally {
-      this.#addon.closeDescriptor(file);
-    }
+    return this.giveAway(file);
   }
 
   get inherited(): InheritedDescriptors {
@@ -80,20 +94,22 @@ export class Sandbox {
 
   /** Those that the caller had blocked or ignored: the child still does. */
   signals(): { readonly blockedSignals: readonly number[]; readonly ignoredSignals: readonly number[] } {
-    const status = statusOf(this.#waiting.pid);
-    return { blockedSignals: signalsIn(status, "SigBlk"), ignoredSignals: signalsIn(status, "SigIgn") };
+    const { blockedSignals, ignoredSignals } = this.#front;
+    return { blockedSignals: signalsIn(blockedSignals), ignoredSignals: signalsIn(ignoredSignals) };
   }
 
-  /** Settles when the child has become bubblewrap. Throws FENCE_BWRAP when it cannot. */
+  /**
+   * The child becomes bubblewrap, with all that it was given: that is sent before this answers. Settles when it has. Throws
+   * FENCE_BWRAP when it cannot.
+   */
   async start({ path, argv: [name, ...words] }: SandboxMaker): Promise<void> {
-    const { ignoredSignals } = this.signals();
     const argument = (value: string): ArgumentStep => ({ kind: "arg", value });
     const process: readonly ProcessStep[] = [
       { kind: "stream", from: this.#messagesFd, to: standardError },
       {
         kind: "signals",
         blocked: everySignal,
-        ignored: signalMask(ignoredSignals.filter((signal) => signal !== sigchld)),
+        ignored: this.#front.ignoredSignals & ~signalMask([sigchld]),
       },
     ];
     const steps = execPlan(buildId)
@@ -104,6 +120,7 @@ export class Sandbox {
       .seccomp(new Uint8Array())
       .program({ kind: "exec", path });
     this.#waiting.start(encodeExecPlan(steps), -1);
+    this.#closeOwn();
     const failure = await this.#waiting.started();
     if (failure === null) return;
     if (failure.type !== stepTypes.exec)
@@ -132,7 +149,12 @@ export class Sandbox {
 
   /** Nobody listens any more. */
   close(): void {
+    this.#closeOwn();
     this.#messages.close();
+  }
+
+  #closeOwn(): void {
+    for (const descriptor of this.#own.splice(0)) this.#addon.closeDescriptor(descriptor);
   }
 
   /** The reading end here, the number of the writing end there. */
@@ -144,29 +166,17 @@ export class Sandbox {
     let reading: Reading | null = null;
     try {
       reading = new Reading(this.#addon, read);
-      return [reading, this.#waiting.give(write)];
+      return [reading, this.giveAway(write)];
     } catch (error) {
+      if (reading === null) this.#addon.closeDescriptor(write); // else it was given away
       reading?.close();
       throw error;
-    } finally {
-      this.#addon.closeDescriptor(write);
     }
   }
 }
 
-/** A mask of proc_pid_status(5). */
-function signalsIn(status: string, field: "SigBlk" | "SigIgn"): readonly number[] {
-  const [, digits] = new RegExp(`^${field}:\\s*([0-9a-f]+)$`, "m").exec(status) ?? [];
-  if (digits === undefined) throw bug(`the kernel does not say ${field}`);
-  const mask = BigInt(`0x${digits}`);
+/** Their numbers; a bit for each, the lowest for number 1. */
+function signalsIn(mask: bigint): readonly number[] {
+  if (mask === 0n) return [];
   return Array.from({ length: 64 }, (_, i) => i + 1).filter((signal) => (mask >> BigInt(signal - 1)) & 1n);
-}
-
-function statusOf(pid: number): string {
-  const path = `/proc/${pid}/status`;
-  try {
-    return readFileSync(path, "latin1");
-  } catch (error) {
-    throw nodeError("FENCE_LAUNCH", "cannot look at the signals of what becomes bubblewrap", error, { step, path });
-  }
 }

@@ -23,7 +23,7 @@ import { LaunchedInside } from "./launched.ts";
 import type { LaunchLog } from "./log.ts";
 import { MountCheck } from "./mount-check.ts";
 import { noBridges, type SandboxNetwork } from "./network.ts";
-import { prepare } from "./prepare.ts";
+import { type Preparation, prepare } from "./prepare.ts";
 import type { LaunchRequest } from "./request.ts";
 import { Sandbox, type SandboxMaker } from "./sandbox.ts";
 import { StandaloneInside } from "./standalone.ts";
@@ -67,9 +67,10 @@ export async function startSandbox(context: LaunchContext, parts: LaunchParts): 
   const { isolation } = decision;
   const sandbox = resources.adopt(new Sandbox(addon, waiting, messages), (open) => open.close());
   const check = resources.adopt(new MountCheck(addon, sandbox), (open) => open.close());
+  const prepared = resources.adopt(prepare(mounts, addon), (files) => files.close());
   const args = [
     ...isolation.bwrapArgs,
-    ...mountArguments({ addon, sandbox, check, mounts, procArgs: isolation.procArgs }),
+    ...mountArguments({ sandbox, check, mounts, prepared, procArgs: isolation.procArgs }),
   ];
   const argsFd = sandbox.giveBytes(nulTerminated(args), "bubblewrap's arguments");
   const plan = planOfInside(
@@ -93,6 +94,7 @@ export async function startSandbox(context: LaunchContext, parts: LaunchParts): 
   messages.leaveStdio(addon, waiting.pidfd);
   await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], inside.words));
   inside.sent();
+  prepared.close();
   await check.pass(mounts.mounts, front.ended());
   return { sandbox, inside };
 }
@@ -139,23 +141,18 @@ function hasProxy({ bridges }: Decision): boolean {
 }
 
 interface MountParts {
-  readonly addon: Addon;
   readonly sandbox: Sandbox;
   readonly check: MountCheck;
   readonly mounts: MountPlan;
+  readonly prepared: Preparation;
   readonly procArgs: readonly string[];
 }
 
-function mountArguments({ addon, sandbox, check, mounts: { mounts }, procArgs }: MountParts): readonly string[] {
-  const prepared = prepare({ mounts }, addon);
-  try {
-    const descriptors = new Map(prepared.files.map(({ step, descriptor }) => [step, sandbox.give(descriptor)]));
-    return check.arguments(mounts, (step) =>
-      step.kind === "proc" ? procArgs : mountArgs(step, (file) => descriptors.get(file) ?? unprepared()),
-    );
-  } finally {
-    prepared.close();
-  }
+function mountArguments({ sandbox, check, mounts: { mounts }, prepared, procArgs }: MountParts): readonly string[] {
+  const descriptors = new Map(prepared.files.map(({ step, descriptor }) => [step, sandbox.give(descriptor)]));
+  return check.arguments(mounts, (step) =>
+    step.kind === "proc" ? procArgs : mountArgs(step, (file) => descriptors.get(file) ?? unprepared()),
+  );
 }
 
 function unprepared(): never {

@@ -69,7 +69,7 @@ async function launched(context: LaunchContext, run: () => Promise<void>): Promi
   };
   try {
     await told(context, { failed, ended: () => {} }, async () => {
-      await context.waiting.referToFront();
+      await context.waiting.frontAnswers();
       await run();
     });
   } catch (error) {

@@ -12,6 +12,10 @@ export const protocol = {
   /** "FNCP", little-endian. */
   magic: 0x50434e46,
   messageBytes: 24,
+  /** Behind a front's answer to `refer`: the signals that the caller had blocked, and those ignored. */
+  signalsBytes: 16,
+  /** Of one `give`. */
+  givenDescriptors: 253,
   kinds: {
     execPlan: 1,
     exit: 2,
@@ -88,9 +92,19 @@ export interface Contents {
 /** 0 or -errno: -EPIPE and -ECONNRESET when the other end is closed. */
 export function sendMessage(addon: Addon, socket: number, kind: MessageKind, contents: Contents = {}): number {
   const { value = 0, step = 0, index = 0, payload = new Uint8Array(), descriptors = [noDescriptor] } = contents;
-  const header = Buffer.from(Uint32Array.of(protocol.magic, protocol.kinds[kind], value, step, index, 0).buffer);
+  const header = headerOf(kind, value, step, index);
   const [first, second = noDescriptor] = descriptors;
   return addon.sendMessage(socket, payload.length === 0 ? header : Buffer.concat([header, payload]), first, second);
+}
+
+/** The same for `give`: the receiver's numbers of these descriptors are those from `first` on. */
+export function sendGiven(addon: Addon, socket: number, first: number, descriptors: readonly number[]): number {
+  const header = headerOf("give", descriptors.length, 0, first);
+  return addon.sendDescriptors(socket, header, Int32Array.from(descriptors));
+}
+
+function headerOf(kind: MessageKind, value: number, step: number, index: number): Buffer {
+  return Buffer.from(Uint32Array.of(protocol.magic, protocol.kinds[kind], value, step, index, 0).buffer);
 }
 
 /** Two ends that messages go between, close-on-exec; or -errno. */
@@ -102,8 +116,8 @@ export function messagePair(addon: Addon): readonly [near: number, far: number] 
 }
 
 /** Waits for a message unless the socket is non-blocking. "closed": by the other end. A negative number: -errno. */
-export function receiveMessage(addon: Addon, socket: number): Message | "closed" | number {
-  const packet = receivePacket(addon, socket, Buffer.alloc(protocol.messageBytes));
+export function receiveMessage(addon: Addon, socket: number, payloadBytes = 0): Packet | "closed" | number {
+  const packet = receivePacket(addon, socket, Buffer.alloc(protocol.messageBytes + payloadBytes));
   if (packet === eproto) throw bug("the stub sent a bad message");
   return packet;
 }

@@ -14,9 +14,11 @@ import {
   type Message,
   type MessageKind,
   noDescriptor,
+  type Packet,
   protocol,
   reaperPlaces,
   receiveMessage,
+  sendGiven,
   sendMessage,
 } from "./protocol.ts";
 
@@ -48,7 +50,10 @@ export function stepFailure({ step: type, index, value: call, error }: Message):
 }
 
 /** By the number that native/stub/protocol.h gives them. */
-const takenCalls = ["fcntl", "sendmsg", "clone", "pidfd_open", "socketpair", "close_range", "open"];
+const takenCalls = [
+  ...["fcntl", "sendmsg", "clone", "pidfd_open", "socketpair", "close_range", "open"],
+  ...["recvmsg", "rt_sigprocmask", "rt_sigaction"],
+];
 
 /** What the message TAKEN says has failed. */
 export function takenCall({ value }: Pick<Message, "value">): string {
@@ -64,9 +69,7 @@ export type Reaper =
   /** P0 itself, as `--init` has it. */
   | { readonly place: "alone" }
   /** P0 itself, which tells the launcher through its descriptor `control`. */
-  | { readonly place: "inside"; readonly control: number }
-  /** P0 itself, on the host. */
-  | { readonly place: "front" };
+  | { readonly place: "inside"; readonly control: number };
 
 /** What the sandbox's maker is to inherit from the front. */
 export interface FrontEnds {
@@ -74,15 +77,10 @@ export interface FrontEnds {
   readonly control: number;
   /** The standard streams that the caller had closed; they are /dev/null now. */
   readonly closedStreams: readonly number[];
-}
-
-interface Answer {
-  readonly error: number;
-  readonly received: number;
-  /** What the error is of. */
-  readonly call: string;
-  readonly index: number;
-  readonly step: number;
+  /** A bit for each signal that the caller had blocked, the lowest for number 1: what becomes the sandbox still has. */
+  readonly blockedSignals: bigint;
+  /** Those that it ignored. */
+  readonly ignoredSignals: bigint;
 }
 
 /** P0, which waits. */
@@ -94,6 +92,11 @@ export class WaitingProcess {
   #hasEnded = false;
   #hasReaper = false;
   #front: FrontEnds | null = null;
+  #hasAskedFront = false;
+  /** What give() has not sent yet. */
+  #given: number[] = [];
+  /** The first of the numbers that are free in P0, but for those given. */
+  #free = 0;
 
   constructor(addon: Addon, socket: number) {
     this.#addon = addon;
@@ -131,8 +134,12 @@ export class WaitingProcess {
   takeDescriptor(descriptor: number, where: string): number {
     const step = "take-descriptor";
     const tried = `cannot take descriptor ${descriptor} of ${where}`;
-    const { error, received, call } = this.#ask("take", { value: descriptor });
+    if (this.#hasAskedFront) this.referToFront(); // whose answer comes first
+    this.#send("take", { value: descriptor });
+    const answer = this.#answer("take");
+    const { error, descriptor: received } = answer;
     if (error === 0 && received >= 0) return received;
+    const call = takenCall(answer);
     if (error === 0) throw systemError("FENCE_STUB", tried, "recvmsg", emfile, { step });
     if (call !== "fcntl" || error !== ebadf) {
       const hint =
@@ -146,44 +153,63 @@ export class WaitingProcess {
   }
 
   /**
-   * Which process is to become the program. With a reaper P0 stays behind, and a child goes on in its place. The answer
-   * means something for a front alone.
+   * Which process is to become the program. With a reaper P0 stays behind, and a child goes on in its place.
    */
-  refer(reaper: Reaper): FrontEnds {
-    if (reaper.place === "front" && this.#front !== null) return this.#front;
+  refer(reaper: Reaper): void {
     this.#sendRefer(reaper);
-    return this.#referred(this.#answer("refer"));
+    this.#referred(this.#answer("refer"));
+  }
+
+  /** The same for P0 on the host, the front, of which more is to be known. */
+  referToFront(): FrontEnds {
+    if (this.#front !== null) return this.#front;
+    this.askFront();
+    const answer = this.#answer("refer", protocol.signalsBytes);
+    this.#referred(answer);
+    const { index: control, step, value: free, payload } = answer;
+    this.#free = free;
+    this.#front = {
+      control,
+      closedStreams: [0, 1, 2].filter((stream) => (step & (1 << stream)) !== 0),
+      blockedSignals: payload.readBigUInt64LE(0),
+      ignoredSignals: payload.readBigUInt64LE(8),
+    };
+    return this.#front;
+  }
+
+  /** Lets the front fork while there is other work to do here: referToFront() hears of it. */
+  askFront(): void {
+    if (this.#hasAskedFront) return;
+    this.#hasAskedFront = true;
+    this.#sendRefer({ place: "front" });
   }
 
   /**
-   * The same for a front, before refer() answers it: nobody waits in here for that process, since its user may have stopped
-   * it. The one that goes on in its place is known to nobody yet.
+   * Settles when referToFront() has its answer: nobody waits in here for that process, since its user may have stopped it.
+   * The one that goes on in its place is known to nobody yet.
    */
-  async referToFront(): Promise<void> {
-    this.#sendRefer({ place: "front" });
+  async frontAnswers(): Promise<void> {
+    this.askFront();
     await this.#readable();
-    this.#front = this.#referred(this.#answer("refer"));
+    this.referToFront();
   }
 
-  #sendRefer(reaper: Reaper): void {
+  #sendRefer(reaper: Reaper | { readonly place: "front" }): void {
     this.#hasReaper = reaper.place !== "none";
     const index = reaper.place === "inside" ? reaper.control : 0;
     this.#send("refer", { value: reaperPlaces[reaper.place], index });
   }
 
-  #referred(answer: Answer): FrontEnds {
-    const { error, received, call } = answer;
+  #referred(answer: Message): void {
+    const { error, descriptor: received } = answer;
     if (error === 0 && received >= 0) {
       this.#pidfd = received;
-      return {
-        control: answer.index,
-        closedStreams: [0, 1, 2].filter((stream) => (answer.step & (1 << stream)) !== 0),
-      };
+      return;
     }
     const result = error === 0 ? emfile : -error;
     const step = this.#hasReaper ? "init" : "hand-over";
     const tried = "cannot refer to the program's own process";
-    throw systemError("FENCE_STUB", tried, error === 0 ? "recvmsg" : call, result, {
+    throw systemError("FENCE_STUB", tried, error === 0 ? "recvmsg" : takenCall(answer), result, {
       step,
       ...(result === eagain && { hint: processHint }),
     });
@@ -225,8 +251,26 @@ export class WaitingProcess {
     }
   }
 
-  /** Hands over the plan, and the ruleset or -1; P0 carries it out at once. */
+  /**
+   * The program is to inherit this descriptor, which stays the caller's too, who closes it after start() at the earliest.
+   * Answers its number there; after referToFront(). Throws FENCE_EXEC_PLAN.
+   */
+  give(descriptor: number): number {
+    if (this.#free === 0) throw bug("a descriptor was given before the front has answered");
+    if (this.#given.length === protocol.givenDescriptors) this.#sendGiven();
+    return this.#free + this.#given.push(descriptor) - 1;
+  }
+
+  #sendGiven(): void {
+    if (this.#given.length === 0) return;
+    this.#checkSent(sendGiven(this.#addon, this.#socket, this.#free, this.#given));
+    this.#free += this.#given.length;
+    this.#given = [];
+  }
+
+  /** Hands over what was given, the plan, and the ruleset or -1; P0 carries it out at once. */
   start(plan: Buffer, ruleset: number): void {
+    this.#sendGiven();
     const file = this.#sealed(plan);
     try {
       this.#send("execPlan", { value: plan.length, descriptors: [file, ruleset] });
@@ -306,33 +350,26 @@ export class WaitingProcess {
     const message = this.#receive();
     this.#isProgram = message === "closed";
     if (message === "closed") return null;
+    if (message.kind === protocol.kinds.taken && message.error !== 0) {
+      throw systemError("FENCE_STUB", "cannot pass a descriptor on", takenCall(message), -message.error, { step });
+    }
     if (message.kind !== protocol.kinds.failed) throw bug("the stub sent a bad message");
     return stepFailure(message);
   }
 
-  /** The program is to inherit this descriptor, which stays the caller's too. Answers its number there. */
-  give(descriptor: number): number {
-    const { error, call, index } = this.#ask("give", { descriptors: [descriptor] });
-    if (error === 0) return index;
-    throw systemError("FENCE_STUB", "cannot pass a descriptor on", call, -error, { step });
-  }
-
-  /** P0 answers with a descriptor or an error, which is positive. */
-  #ask(kind: "take" | "give", contents: Contents): Answer {
-    this.#send(kind, contents);
-    return this.#answer(kind);
-  }
-
-  #answer(kind: "take" | "refer" | "give"): Answer {
-    const answer = this.#receive();
+  /** P0 answers with a descriptor or an error, which is positive; behind it may be as many bytes. */
+  #answer(kind: "take" | "refer", payloadBytes = 0): Packet {
+    const answer = this.#receive(payloadBytes);
     if (answer === "closed") throw this.#ended("recvmsg", econnreset);
     if (answer.kind !== protocol.kinds.taken) throw bug(`the stub answered ${answer.kind} to ${kind}`);
-    const { error, descriptor: received, index, step } = answer;
-    return { error, received, call: takenCall(answer), index, step };
+    return answer;
   }
 
   #send(kind: MessageKind, contents: Contents): void {
-    const result = sendMessage(this.#addon, this.#socket, kind, contents);
+    this.#checkSent(sendMessage(this.#addon, this.#socket, kind, contents));
+  }
+
+  #checkSent(result: number): void {
     if (result === epipe || result === econnreset) throw this.#ended("sendmsg", result);
     if (result < 0) {
       throw systemError("FENCE_EXEC_PLAN", "cannot send to the waiting process", "sendmsg", result, { step });
@@ -347,8 +384,8 @@ export class WaitingProcess {
     });
   }
 
-  #receive() {
-    const message = receiveMessage(this.#addon, this.#socket);
+  #receive(payloadBytes = 0): Packet | "closed" {
+    const message = receiveMessage(this.#addon, this.#socket, payloadBytes);
     if (message === econnreset) throw this.#ended("recvmsg", message);
     if (typeof message !== "number") return message;
     throw systemError("FENCE_EXEC_PLAN", "cannot hear the waiting process", "recvmsg", message, { step });

@@ -1,5 +1,5 @@
 /**
- * Tries the stub's decoders for as long as wanted: `node test/fuzz/stub.ts exec-plan|attempts|keeper MINUTES [SEED]`.
+ * Tries the stub's decoders for as long as wanted: `node test/fuzz/stub.ts exec-plan|attempts|given|keeper MINUTES [SEED]`.
  *
  * Runs:     by hand; the tests run the same drivers for some seconds.
  * Promises: stops at the first finding, with the seed that leads to it.
@@ -23,6 +23,7 @@ type Round = (seed: number) => readonly [number, number];
 const rounds: Readonly<Record<string, () => Round>> = {
   "exec-plan": execPlanRound,
   attempts: () => driverRound("attempts-driver", 1_000_000, 1),
+  given: () => driverRound("given-driver", 20_000, 1),
   keeper: () => driverRound("keeper-driver", 2_000, 40),
 };
 

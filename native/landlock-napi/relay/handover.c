@@ -20,6 +20,7 @@
 #endif
 
 #define MAX_DESCRIPTORS 4
+#define MAX_SENT_DESCRIPTORS 253 /* SCM_MAX_FD, unix(7) */
 #define SEAL_ATTEMPTS 10
 
 /* Without moving the file's position: whoever gets the descriptor reads from the start. */
@@ -90,7 +91,7 @@ static int send_message(int socket, void *bytes, size_t length, const int32_t *d
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int) * MAX_DESCRIPTORS)];
+		char space[CMSG_SPACE(sizeof(int) * MAX_SENT_DESCRIPTORS)];
 	} control;
 	struct iovec part = { .iov_base = bytes, .iov_len = length };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
@@ -132,6 +133,25 @@ static napi_value send_message_call(napi_env env, napi_callback_info info)
 		if (given[i] >= 0)
 			descriptors[count++] = given[i];
 	}
+	return glue_number(env, send_message(socket, bytes, length, descriptors, count));
+}
+
+/* sendDescriptors(socket, bytes: Uint8Array, descriptors: Int32Array of 1 to 253): 0 or -errno */
+static napi_value send_descriptors_call(napi_env env, napi_callback_info info)
+{
+	napi_value args[3];
+	napi_typedarray_type type;
+	size_t length, count;
+	int32_t socket;
+	void *bytes, *descriptors;
+
+	if (glue_args(env, info, 3, args) != 0)
+		return NULL;
+	if (napi_get_value_int32(env, args[0], &socket) != napi_ok ||
+	    napi_get_buffer_info(env, args[1], &bytes, &length) != napi_ok ||
+	    napi_get_typedarray_info(env, args[2], &type, &count, &descriptors, NULL, NULL) != napi_ok ||
+	    type != napi_int32_array || count < 1 || count > MAX_SENT_DESCRIPTORS)
+		return glue_type_error(env, "expected (socket, Buffer, Int32Array)");
 	return glue_number(env, send_message(socket, bytes, length, descriptors, count));
 }
 
@@ -261,6 +281,7 @@ int handover_register(napi_env env, napi_value exports)
 	const napi_property_descriptor calls[] = {
 		GLUE_CALL("sealedFile", sealed_file_call),
 		GLUE_CALL("sendMessage", send_message_call),
+		GLUE_CALL("sendDescriptors", send_descriptors_call),
 		GLUE_CALL("receiveMessage", receive_message_call),
 		GLUE_CALL("messagePair", message_pair_call),
 		GLUE_CALL("duplicateOnto", duplicate_onto_call),

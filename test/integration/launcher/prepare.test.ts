@@ -38,13 +38,17 @@ function doors(failures: { sealedFile?: number } = {}) {
   };
 }
 
-test("each prepared step has a descriptor of its own, which is read from its start", () => {
-  const preparation = prepare(planOf([file, { kind: "proc", to: sandboxPath("/proc") }, decoy]), doors());
-  expect(preparation.files.map(({ step }) => step)).toEqual([file, decoy]);
+test("each prepared step has a descriptor that is read from its start; empty files share one", () => {
+  const another = { ...file, to: sandboxPath("/etc/gshadow") };
+  const used = doors();
+  const preparation = prepare(planOf([file, { kind: "proc", to: sandboxPath("/proc") }, decoy, another]), used);
+  expect(preparation.files.map(({ step }) => step)).toEqual([file, decoy, another]);
+  expect(preparation.files[2]?.descriptor).toBe(preparation.files[0]?.descriptor);
   const [empty, filled] = preparation.files.map(({ descriptor }) => readFileSync(descriptor, "utf8"));
   expect(empty).toBe("");
   expect(filled).toMatch(/^machine github\.com\n/);
   preparation.close();
+  expect(used.closed.length).toBe(2);
 });
 
 test("nobody can change what is prepared", () => {

@@ -28,7 +28,7 @@ describe("fence attach", () => {
       heard: [
         "service 64: 1f-a0000000",
         "service closed",
-        "setup taken: error 0 of call 3",
+        "setup taken",
         "setup closed",
         "life 33: value 1792, step 0, index 0, error 0, none",
       ],
@@ -57,6 +57,58 @@ describe("fence attach", () => {
       arranged: "exec <&- 2>&-;",
     });
     expect({ status, stdout }).toEqual({ status: 0, stdout: "/dev/null\n/dev/null\n" });
+  });
+
+  describe("is given what the program inherits", () => {
+    const plan = planFor(["ls", "-l", "/proc/self/fd"]);
+    const ending = "plan setup drained life-drain leave";
+    const refusing = "heard plan exit 77 drained life-exit 79";
+    const numbers = (text: string, what: RegExp) =>
+      [...text.matchAll(/ (\d+) -> (.*)$/gm)].flatMap(([, fd, to = ""]) => (what.test(to) ? Number(fd) : []));
+
+    test.for([
+      ["as it is", "refer-front heard give 5", ""],
+      [
+        "where the caller had other descriptors",
+        "refer-front heard give 5",
+        "exec 3</dev/null 7</dev/null 9</dev/null;",
+      ],
+      ["where standard error was given up", "refer-front heard take 2 heard give 5", ""],
+      ["where two standard streams were", "refer-front heard take 0 heard take 2 heard give 5", ""],
+      ["where the caller had closed the standard streams", "refer-front heard give 5", "exec <&- 2>&-;"],
+    ])("under the numbers that were asked for: %s", ([, words, arranged]) => {
+      const { stdout, status } = attached(`accept ${words} ${ending}`, { plan, arranged });
+      expect(status).toBe(0);
+      const given = numbers(stdout, /memfd:plan/).toSorted((one, other) => one - other);
+      const [first = 0] = given;
+      expect(first).toBeGreaterThan(3);
+      expect(given).toEqual([0, 1, 2, 3, 4].map((i) => first + i));
+      const others = numbers(stdout, /socket:|null/).filter((fd) => fd > 2);
+      expect(others).toEqual([first - 1]); // what leads to the front
+    });
+
+    test("in several messages, as many as one may have", () => {
+      const program = planFor(["sh", "-c", "ls /proc/$$/fd | wc -l"]);
+      const { stdout, status } = attached(`accept refer-front heard give 253 ${ending}`, { plan: program });
+      expect({ status, stdout }).toEqual({ status: 0, stdout: "257\n" });
+    });
+
+    test.for([
+      ["with a number that is taken", "give-at 3 give-at 3", "", "error 16 of call 0"],
+      ["with a standard stream's number", "give-at 2", "", "error 9 of call 0"],
+      ["with no number", "give-at 4294967295", "", "error 9 of call 0"],
+      ["with a number past the limit", "give-at 40", "ulimit -n 32;", "error 24 of call 0"],
+      ["fewer than was said", "give-fewer 3", "", "error 24 of call 7"],
+      ["more than there is room for", "give 40", "ulimit -n 32;", "error 24 of call 7"],
+    ])("or says why not, and starts nothing: %s", ([, words, arranged, says]) => {
+      const { status, stdout, stderr, heard } = attached(`accept refer-front heard ${words} ${refusing}`, {
+        plan,
+        arranged,
+      });
+      expect({ status, stdout, stderr }).toEqual({ status: 79, stdout: "", stderr: "" });
+      expect(heard).toContain(`setup taken: ${says}`);
+      expect(heard.at(-1)).toBe(`life 33: value ${77 << 8}, step 0, index 0, error 0, none`);
+    });
   });
 
   test("a service that ends before there is a program is said to have ended", () => {

@@ -17,6 +17,7 @@ const renamed = ["memcpy", "memset", "memcmp"].map((name) => `-D${name}=stub_${n
 const partsOf = {
   "keeper-driver": ["channel", "descriptor", "text", "fail"],
   "attempts-driver": [],
+  "given-driver": ["channel", "descriptor", "given", "text"],
   "reaper-driver": [
     "arguments",
     "channel",

@@ -19,7 +19,9 @@
  *   control:  signal N
  *   service:  listen PATH | listen-as USER PATH     setup and life come through this socket then
  *             accept | refuse                       takes them | closes the connection
- *             refer-front                           to setup
+ *             refer-front, take N                   to setup
+ *             give N | give-fewer N | give-at I     to setup, after the answer to refer-front: N descriptors from the first free number
+ *                                                   on; one fewer than it says; one with this number
  *             drained, life-exit N, life-drain      prints the next message of life; says EXIT or DRAIN to it
  *             leave                                 closes life
  *   factory:  ask FAMILY | factory-junk N           asks and prints the answer; N bytes that are no message
@@ -54,6 +56,7 @@ static struct {
 	uint32_t asked;
 	int output[2]; /* of the command, with "reach" */
 	int life; /* of a front, as a service has it */
+	uint32_t free; /* the first number that is free in what a front has forked */
 	int listener;
 	int plan;
 	uint32_t plan_size;
@@ -150,7 +153,11 @@ static int hear(const char *name, int socket)
 	if (!receive(name, socket, &message, descriptors))
 		return 0;
 	descriptor = descriptors[0];
-	if (message.kind == MESSAGE_TAKEN) { /* which process it is depends on chance */
+	if (message.kind == MESSAGE_TAKEN && message.error == 0) { /* which process it is depends on chance */
+		dprintf(3, "%s taken\n", name);
+		if (message.value != 0) /* of a front alone */
+			with.free = message.value;
+	} else if (message.kind == MESSAGE_TAKEN) {
 		dprintf(3, "%s taken: error %u of call %u\n", name, message.error, message.value);
 	} else {
 		dprintf(3, "%s %u: value %u, step %u, index %u, error %u, %s\n", name, message.kind, message.value,
@@ -159,6 +166,27 @@ static int hear(const char *name, int socket)
 	if (descriptor >= 0)
 		close(descriptor);
 	return 1;
+}
+
+/* Copies of the plan's file, as many as @count, of which the message says that they are @said. */
+static void give(uint32_t count, uint32_t said, uint32_t index)
+{
+	struct message message = { .magic = PROTOCOL_MAGIC, .kind = MESSAGE_GIVE, .value = said, .index = index };
+	struct iovec part = { .iov_base = &message, .iov_len = sizeof(message) };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(GIVEN_DESCRIPTORS * sizeof(int))];
+	} control;
+	struct msghdr packet = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(count * sizeof(int)),
+	};
+
+	memset(&control, 0, sizeof(control));
+	control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET };
+	control.header.cmsg_type = SCM_RIGHTS;
+	for (uint32_t i = 0; i < count; i++)
+		memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &with.plan, sizeof(int));
+	must(sendmsg(with.setup[OURS], &packet, MSG_NOSIGNAL), "sendmsg");
 }
 
 static void ask(uint32_t family)
@@ -346,6 +374,14 @@ static int obey(char **words)
 		return accept_one(*word == 'a'), 1;
 	if (strcmp(word, "refer-front") == 0)
 		return say(with.setup[OURS], MESSAGE_REFER, REAPER_FRONT, 0, 0, -1), 1;
+	if (strcmp(word, "take") == 0)
+		return say(with.setup[OURS], MESSAGE_TAKE, number, 0, 0, -1), 2;
+	if (strcmp(word, "give") == 0)
+		return give(number, number, with.free), 2;
+	if (strcmp(word, "give-fewer") == 0)
+		return give(number - 1, number, with.free), 2;
+	if (strcmp(word, "give-at") == 0)
+		return give(1, 1, number), 2;
 	if (strcmp(word, "drained") == 0)
 		return hear("life", with.life), 1;
 	if (strcmp(word, "life-exit") == 0)

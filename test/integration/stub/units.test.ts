@@ -25,6 +25,14 @@ describe("the keeper", () => {
   });
 });
 
+describe("what becomes bubblewrap", () => {
+  const driver = compiled("given-driver");
+
+  test("has what it is given where it was asked for, and whatever else it had", () => {
+    expect(Number(driver().run(["4711", "3000"]))).toBeGreaterThan(500);
+  });
+});
+
 describe("the attempts of --verify", () => {
   const driver = compiled("attempts-driver");
   const checked = (all: readonly Buffer[]) =>

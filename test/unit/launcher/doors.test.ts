@@ -11,7 +11,7 @@ import { type FailingAddon, failingAddon } from "../../kit/failing-addon.ts";
 
 const emfile = -24;
 const waiting = {
-  refer: () => ({ control: 5, closedStreams: [] }),
+  referToFront: () => ({ control: 5, closedStreams: [], blockedSignals: 0n, ignoredSignals: 0n }),
   give: () => 9,
 } as unknown as WaitingProcess;
 const published = { host: "127.0.0.1", hostPort: 8080, port: 80 };
@@ -94,22 +94,20 @@ describe.for(Object.keys(uses))("%s", (name) => {
 });
 
 describe("the check of mounts", () => {
-  /** It opens the reading end again, for which it needs a real one: that alone is left out here. */
-  const give = () => {
-    throw new FenceError("FENCE_STUB", "cannot pass a descriptor on", {});
-  };
-
-  test("closes its pipe when it cannot be passed on", () => {
-    const fake = failingAddon();
-    expect(() => new MountCheck(fake.addon, { give })).toThrow("cannot pass a descriptor on");
-    expect([fake.open.size, fake.watches.size]).toEqual([0, 0]);
-  });
-
-  test("whichever call fails until then, leaves nothing open", () => {
-    for (const at of [0, 1, 2, 3, 4, 5, 6]) {
+  /** It opens the reading end of its gate again, for which it needs a real one: that alone is left out here. */
+  test("whichever call fails until it opens its pipe again, leaves nothing open", () => {
+    for (const at of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) {
       const fake = failingAddon({ at, result: emfile });
-      expect(() => new MountCheck(fake.addon, { give: () => 9 }), `call ${at}: ${fake.calls}`).toThrow(/EMFILE|ENOENT/);
-      expect([fake.open.size, fake.watches.size], `call ${at}`).toEqual([0, 0]);
+      const tried = () => {
+        const sandbox = new Sandbox(fake.addon, waiting, { descriptor: 2 });
+        try {
+          return new MountCheck(fake.addon, sandbox);
+        } finally {
+          sandbox.close();
+        }
+      };
+      expect(tried, `call ${at}: ${fake.calls}`).toThrow(/EMFILE|ENOENT/);
+      expect([fake.open.size, fake.watches.size], `call ${at}: ${fake.calls}`).toEqual([0, 0]);
     }
   });
 });

@@ -14,13 +14,25 @@ interface Message {
   readonly index?: number;
   readonly error?: number;
   readonly descriptor?: number;
+  /** The signals behind a front's answer. */
+  readonly signals?: readonly [blocked: bigint, ignored: bigint];
 }
 
 interface Sent {
   readonly kind: number;
   readonly value: number;
+  readonly index?: number;
   readonly descriptors: readonly number[];
 }
+
+const front: Message = {
+  kind: protocol.kinds.taken,
+  descriptor: 11,
+  value: 8,
+  index: 7,
+  step: 0b101,
+  signals: [1n << 12n, 1n << 63n],
+};
 
 /** P0 as the addon shows it: `answers` are what it says, one at each receive; a number is a result without a message. */
 function waiting(answers: readonly (Message | number)[], doors: Partial<Addon> = {}) {
@@ -38,10 +50,17 @@ function waiting(answers: readonly (Message | number)[], doors: Partial<Addon> =
     receiveMessage(_: number, bytes: Buffer, descriptor: Int32Array) {
       const message = left.shift() ?? 0;
       if (typeof message === "number") return message;
-      const { descriptor: carried = -1, ...numbers } = { magic: protocol.magic, ...message };
+      const { descriptor: carried = -1, signals = [], ...numbers } = { magic: protocol.magic, ...message };
       for (const [name, number] of Object.entries(numbers)) bytes.writeUInt32LE(number, offsets[name]);
+      for (const [i, mask] of signals.entries()) bytes.writeBigUInt64LE(mask, protocol.messageBytes + 8 * i);
       descriptor[0] = carried;
       return bytes.length;
+    },
+    sendDescriptors(_: number, bytes: Buffer, descriptors: Int32Array) {
+      const [kind, value] = [bytes.readUInt32LE(offsets["kind"]), bytes.readUInt32LE(offsets["value"])];
+      const index = bytes.readUInt32LE(offsets["index"]);
+      sent.push({ kind, value, index, descriptors: [...descriptors] });
+      return 0;
     },
     sealedFile: () => 40,
     closeDescriptor: (fd: number) => closed.push(fd),
@@ -75,7 +94,6 @@ describe("the process that becomes the program", () => {
     [{ place: "none" }, 0],
     [{ place: "alone" }, 1],
     [{ place: "inside", control: 9 }, 2],
-    [{ place: "front" }, 3],
   ] as const)("is referred to by a pidfd (%o)", ([reaper, value]) => {
     const { process, sent } = waiting([{ kind: protocol.kinds.taken, descriptor: 11 }]);
     process.refer(reaper);
@@ -84,22 +102,65 @@ describe("the process that becomes the program", () => {
     expect(process.hasReaper).toBe(reaper.place !== "none");
   });
 
-  test("tells the front's descriptor, and which streams the caller had closed", () => {
-    const { process } = waiting([{ kind: protocol.kinds.taken, descriptor: 11, index: 7, step: 0b101 }]);
-    expect(process.refer({ place: "front" })).toEqual({ control: 7, closedStreams: [0, 2] });
+  test("tells the front's descriptor, which streams the caller had closed, and its signals", () => {
+    const { process, sent } = waiting([front]);
+    const ends = { control: 7, closedStreams: [0, 2], blockedSignals: 1n << 12n, ignoredSignals: 1n << 63n };
+    expect(process.referToFront()).toEqual(ends);
+    expect(process.referToFront()).toEqual(ends);
+    expect(sent).toEqual([{ kind: protocol.kinds.refer, value: 3, descriptors: [-1, -1] }]);
+    expect(process.hasReaper).toBe(true);
   });
 
-  test("takes a descriptor that the program is to inherit, and says its number there", () => {
-    const { process, sent } = waiting([{ kind: protocol.kinds.taken, index: 8 }]);
-    expect(process.give(30)).toBe(8);
-    expect(sent).toEqual([{ kind: protocol.kinds.give, value: 0, descriptors: [30, -1] }]);
+  test("forks when it is asked, and is heard later, before it answers anything else", () => {
+    const { process, sent } = waiting([front, { kind: protocol.kinds.taken, descriptor: 12 }]);
+    process.askFront();
+    process.askFront();
+    expect(process.takeDescriptor(6, "--status-fd")).toBe(12);
+    expect(process.pidfd).toBe(11);
+    expect(sent.map(({ kind }) => kind)).toEqual([protocol.kinds.refer, protocol.kinds.take]);
   });
 
-  test("names the call when it cannot take one", () => {
-    const { process } = waiting([{ kind: protocol.kinds.taken, error: 9 }]);
-    expect(failure(() => process.give(30)).message).toBe(
-      "cannot pass a descriptor on: fcntl: EBADF (bad file descriptor)",
-    );
+  test("inherits what it is given under the numbers that are free there, all in one message before the plan", () => {
+    const { process, sent } = waiting([front]);
+    process.referToFront();
+    expect([30, 31, 30].map((fd) => process.give(fd))).toEqual([8, 9, 10]);
+    expect(sent.length).toBe(1);
+    process.start(Buffer.from("plan"), -1);
+    expect(sent.slice(1)).toEqual([
+      { kind: protocol.kinds.give, value: 3, index: 8, descriptors: [30, 31, 30] },
+      { kind: protocol.kinds.execPlan, value: 4, descriptors: [40, -1] },
+    ]);
+  });
+
+  test("is given more than a message may have in several", () => {
+    const { process, sent } = waiting([front]);
+    process.referToFront();
+    const all = Array.from({ length: 600 }, (_, i) => i + 100);
+    expect(all.map((fd) => process.give(fd))).toEqual(all.map((_, i) => i + 8));
+    process.start(Buffer.from("plan"), -1);
+    const given = sent.filter(({ kind }) => kind === protocol.kinds.give);
+    expect(given.map(({ index, value }) => [index, value])).toEqual([
+      [8, 253],
+      [261, 253],
+      [514, 94],
+    ]);
+    expect(given.flatMap(({ descriptors }) => descriptors)).toEqual(all);
+  });
+
+  test.for([
+    [0, 9, "fcntl: EBADF (bad file descriptor)"],
+    [7, 24, "recvmsg: EMFILE (too many open files)"],
+  ] as const)("names the call when it cannot take what it is given (%i)", async ([value, error, says]) => {
+    const { process, sent } = waiting([front, { kind: protocol.kinds.taken, value, error }]);
+    process.referToFront();
+    process.give(30);
+    process.start(Buffer.from("plan"), -1);
+    await expect(process.started()).rejects.toMatchObject({
+      code: "FENCE_STUB",
+      message: `cannot pass a descriptor on: ${says}`,
+    });
+    process.exit(125);
+    expect(sent.at(-1)).toMatchObject({ kind: protocol.kinds.exit, value: 125 });
   });
 
   test.for([
