@@ -23,6 +23,7 @@ export class Front {
   readonly #addon: Addon;
   readonly #life: number;
   #end: Promise<SandboxEnd | "gone"> | null = null;
+  #watch = 0;
 
   constructor(addon: Addon, life: number) {
     this.#addon = addon;
@@ -40,7 +41,7 @@ export class Front {
       const watch = this.#addon.watch(
         this.#life,
         () => {
-          this.#addon.unwatch(watch);
+          this.#unwatch();
           const message = receiveMessage(this.#addon, this.#life);
           if (typeof message !== "object") resolve("gone");
           else if (message.kind === protocol.kinds.drain) resolve(sandboxEnd(message.value, message.index === 1));
@@ -49,11 +50,18 @@ export class Front {
         true,
       );
       if (watch < 0) reject(systemError("FENCE_LAUNCH", "cannot watch the front", "epoll_ctl", watch, {}));
+      else this.#watch = watch;
     });
   }
 
-  /** Everything is done: the front ends as the sandbox did, without waiting for Node's own end. */
+  #unwatch(): void {
+    if (this.#watch !== 0) this.#addon.unwatch(this.#watch);
+    this.#watch = 0;
+  }
+
+  /** Everything is done: the front ends as the sandbox did, without waiting for Node's own end. Nobody hears of its end then. */
   leave(): void {
+    this.#unwatch(); // a descriptor of the same number is another one
     sendMessage(this.#addon, this.#life, "drain"); // its end alone would be that of one who was killed
     this.#addon.closeDescriptor(this.#life);
   }

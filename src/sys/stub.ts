@@ -97,6 +97,7 @@ export class WaitingProcess {
   #given: number[] = [];
   /** The first of the numbers that are free in P0, but for those given. */
   #free = 0;
+  #watch = 0;
 
   constructor(addon: Addon, socket: number) {
     this.#addon = addon;
@@ -285,7 +286,7 @@ export class WaitingProcess {
       const watch = this.#addon.watch(
         this.#socket,
         () => {
-          this.#addon.unwatch(watch);
+          this.#unwatch();
           try {
             resolve(this.#outcome());
           } catch (error) {
@@ -295,7 +296,13 @@ export class WaitingProcess {
         true,
       );
       if (watch < 0) reject(cannotWatch(watch));
+      else this.#watch = watch;
     });
+  }
+
+  #unwatch(): void {
+    if (this.#watch !== 0) this.#addon.unwatch(this.#watch);
+    this.#watch = 0;
   }
 
   /** There is a message, or its end. By way of an epoll set: what libuv watches itself it makes non-blocking, for good. */
@@ -333,6 +340,7 @@ export class WaitingProcess {
 
   /** Who serves many of them ends with none: nothing is left open here. */
   close(): void {
+    this.#unwatch(); // a descriptor of the same number is another one
     this.#addon.closeDescriptor(this.#socket);
     if (this.#pidfd !== noDescriptor) this.#addon.closeDescriptor(this.#pidfd);
     this.#pidfd = noDescriptor;
