@@ -11,7 +11,7 @@ import { FenceError } from "../base/errors.ts";
 import { encodeAddress } from "../bridge/sockaddr.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
-import { noDescriptor, protocol, receiveMessage } from "../sys/protocol.ts";
+import { type Message, noDescriptor, protocol, receiveMessage } from "../sys/protocol.ts";
 
 /** What a front sends: the launcher's ends. Whoever takes them closes them. */
 export interface Attachment {
@@ -23,6 +23,8 @@ export interface Attachment {
 const step = "open-service";
 const ownerOnly = 0o600;
 const backlog = 4096;
+const emfile = -24;
+const eproto = -71;
 /** Each takes a descriptor and a watch, and whoever means it sends its message at once: the oldest goes. */
 const mostSilent = 64;
 
@@ -34,6 +36,7 @@ export class Attachments {
   readonly #watch: number;
   /** Connections without their message: watch -> descriptor. */
   readonly #silent = new Map<number, number>();
+  #lost = 0;
 
   /** Listens at `path`, in a directory that is this user's alone. Throws FENCE_SERVICE. */
   constructor(addon: Addon, path: string, uid: number, taken: (attachment: Attachment) => void) {
@@ -49,6 +52,11 @@ export class Attachments {
       path,
       addon.watch(this.#socket, () => this.#accept(), true),
     );
+  }
+
+  /** Whether somebody was turned away for want of descriptors; each is told of once. */
+  takeLost(): boolean {
+    return this.#lost > 0 && this.#lost-- > 0;
   }
 
   close(): void {
@@ -75,7 +83,8 @@ export class Attachments {
   #hear(watch: number, connection: number): void {
     const message = heard(this.#addon, connection);
     this.#drop(watch, connection);
-    if (message === null) return;
+    if (message === emfile) this.#lost++;
+    if (typeof message === "number") return;
     const { kind, value, index, descriptor: setup, secondDescriptor: life } = message;
     if (kind === protocol.kinds.attach && setup !== noDescriptor && life !== noDescriptor) {
       this.#taken({ id: `${hexadecimal(value)}-${hexadecimal(index)}`, setup, life });
@@ -91,13 +100,13 @@ export class Attachments {
   }
 }
 
-/** null: it has gone, or speaks otherwise. */
-function heard(addon: Addon, connection: number) {
+/** -errno: it has gone, or speaks otherwise, or there was no room for what came with it. */
+function heard(addon: Addon, connection: number): Message | number {
   try {
     const message = receiveMessage(addon, connection);
-    return typeof message === "object" ? message : null;
+    return message === "closed" ? eproto : message;
   } catch (error) {
-    if (error instanceof FenceError) return null;
+    if (error instanceof FenceError) return eproto;
     throw error;
   }
 }

@@ -12,12 +12,14 @@ import {
   errorRecord,
   type OpenRequest,
   type RunRequest,
+  type ServiceEvent,
   type ServiceRequest,
   serviceProtocol,
 } from "../base/service-protocol.ts";
 import { RuntimeDirectory, sweepRuntimeDirectories } from "../launcher/runtime-directory.ts";
 import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
+import { systemError } from "../sys/errno.ts";
 import { type Attachment, Attachments } from "./attachments.ts";
 import { Command } from "./command.ts";
 import { type Configuration, configure } from "./configuration.ts";
@@ -47,6 +49,7 @@ class Service {
   readonly #control: Control;
   readonly #resources = new DisposableStack();
   #configuration: Configuration | "not asked" | "being decided" = "not asked";
+  #attachments: Attachments | null = null;
   /** Those that the library has said. */
   readonly #announced = new Map<string, RunRequest>();
   /** Those that came before the library's word. */
@@ -87,7 +90,7 @@ class Service {
         break;
       case "ended":
         // Whoever has asked for its launch gets another last word.
-        if (this.#announced.delete(request.id)) this.#control.tell({ event: "ended", id: request.id, launched: false });
+        if (this.#announced.delete(request.id)) this.#control.tell(this.#notLaunched(request.id));
         break;
       case "refuse":
         this.#refuseUnannounced(request.id);
@@ -106,7 +109,7 @@ class Service {
     this.#resources.adopt(directory, (made) => made.close());
     const socket = directory.socket("commands");
     const attachments = new Attachments(this.#addon, socket, around.uid, (attachment) => this.#attach(attachment));
-    this.#resources.adopt(attachments, (open) => open.close());
+    this.#attachments = this.#resources.adopt(attachments, (open) => open.close());
     this.#configuration = configuration;
     this.#control.tell({
       event: "open",
@@ -149,6 +152,11 @@ class Service {
     return true;
   }
 
+  #notLaunched(id: string): ServiceEvent {
+    const isLost = this.#attachments?.takeLost() ?? false;
+    return isLost ? { event: "failed", id, error: errorRecord(turnedAway()) } : { event: "ended", id, launched: false };
+  }
+
   #refuseUnannounced(id: string): void {
     const attachment = this.#unannounced.get(id);
     if (attachment === undefined) return;
@@ -160,6 +168,11 @@ class Service {
   #refuse({ setup, life }: Attachment): void {
     for (const descriptor of [setup, life]) this.#addon.closeDescriptor(descriptor);
   }
+}
+
+function turnedAway(): FenceError {
+  const [tried, emfile] = ["cannot take the descriptors of a command's process", -24];
+  return systemError("FENCE_SERVICE", tried, "recvmsg", emfile, { step: "start-command" });
 }
 
 function otherBuild(): FenceError {

@@ -180,7 +180,11 @@ test.for([60, 75, 90])(
     const opened = await service.open();
     const ids = Array.from({ length: 30 }, (_, i) => `0000000c-${i.toString(16).padStart(8, "0")}`);
     for (const each of ids) service.tell(runRequest(each, "sleep", "0.5"));
-    const commands = ids.map((each) => outcome(attach(opened, each)));
+    const commands = ids.map(async (each) => {
+      const end = await outcome(attach(opened, each));
+      service.tell({ request: "ended", id: each }); // as the library does: there may be no room for the process itself
+      return end;
+    });
     for (let left = ids.length; left > 0; ) {
       const event = await service.next();
       if (event?.event === "started") continue;
