@@ -5,6 +5,7 @@
 #include "channel.h"
 #include "descriptor.h"
 #include "fail.h"
+#include "p0.h"
 #include "setup-limits.h"
 #include "sys.h"
 #include "text.h"
@@ -124,6 +125,7 @@ static void make_channel(int pair[2])
 
 _Noreturn void attach(const struct start *start)
 {
+	const struct message front = { .kind = MESSAGE_REFER, .value = REAPER_FRONT };
 	struct own own = { .start = start, .face = SET_UP_ATTACHED };
 	struct message message;
 	int service, setup[2], life[2];
@@ -147,5 +149,6 @@ _Noreturn void attach(const struct start *start)
 	(void)sys_close(life[1]);
 	own.setup = setup[0];
 	own.life = life[0];
+	p0_refer(&own, &front); /* as every launcher says first: nobody waits for that word */
 	bootstrap_obey(&own);
 }

@@ -70,7 +70,7 @@ _Noreturn void p0_end_of_word(const struct own *own)
 		if (own->life == NO_DESCRIPTOR)
 			sys_exit(EXIT_FENCE_FAILED); /* the front is told as well, and says it */
 		if (own->face == SET_UP_ATTACHED)
-			p0_end_of_set_up(own, "the service ended before it was ready");
+			p0_end_of_set_up(own, "the service ended before the program was started");
 		break;
 	case SET_UP_BOOTSTRAP:
 		break;

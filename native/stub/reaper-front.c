@@ -126,15 +126,20 @@ void front_hear_sandbox(struct reaper *reaper, const struct message *message)
  */
 static void tell_of_launcher(const struct reaper *reaper)
 {
-	const struct failure failure = {
+	struct failure failure = {
 		.message = "the launcher has ended before its sandbox, which ends with it",
 		.step = "serve-sandbox",
-		.hint = reaper->ends.is_attached
-				? "the service that has launched it ended, or was killed; the kernel's log says whether memory ran out"
-				: "it was killed, or its own message stands above; the kernel's log says whether memory ran out",
+		.hint = "it was killed, or its own message stands above; the kernel's log says whether memory ran out",
 		.code = "FENCE_LAUNCH",
 	};
 
+	if (reaper->ends.is_attached)
+		failure.hint = "the service that has launched it ended, or was killed; the kernel's log says whether memory ran out";
+	if (reaper->ends.is_attached && !reaper->has_started) {
+		failure.message = "the service ended before the program was started";
+		failure.step = "attach";
+		failure.hint = "the service was killed, was told to end, or expects no such start";
+	}
 	standard_error_restore(reaper->standard_error);
 	fail_print(&failure);
 }
@@ -170,6 +175,12 @@ _Noreturn void front_end(struct reaper *reaper, int status)
 	if (reaper->ended_by != 0)
 		message.value = (uint32_t)reaper->ended_by, message.index = 1;
 	status = (int)message.value;
+	/* A service has its own way to say what became of a command, and whoever has started it waits for that, too. */
+	if (reaper->ends.is_attached && reaper->has_status) {
+		message.kind = MESSAGE_DRAIN;
+		(void)channel_offer(reaper->ends.life, &message, NO_DESCRIPTOR);
+		reaper_end_as(status);
+	}
 	is_explained = message.index != 0 || reaper->has_started;
 	answer = reaper_await_drain(reaper, &message);
 	if (answer == MESSAGE_EXIT)

@@ -69,7 +69,7 @@ async function launched(context: LaunchContext, run: () => Promise<void>): Promi
   };
   try {
     await told(context, { failed, ended: () => {} }, async () => {
-      await context.waiting.frontAnswers();
+      await context.waiting.awaitFront();
       await run();
     });
   } catch (error) {

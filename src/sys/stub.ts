@@ -186,11 +186,12 @@ export class WaitingProcess {
   }
 
   /**
-   * Settles when referToFront() has its answer: nobody waits in here for that process, since its user may have stopped it.
-   * The one that goes on in its place is known to nobody yet.
+   * The same for a front that stays behind by itself, as `fence attach` does, before referToFront() answers it: nobody waits in here
+   * for that process, since its user may have stopped it. The one that goes on in its place is known to nobody yet.
    */
-  async frontAnswers(): Promise<void> {
-    this.askFront();
+  async awaitFront(): Promise<void> {
+    this.#hasReaper = true;
+    this.#hasAskedFront = true;
     await this.#readable();
     this.referToFront();
   }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { run } from "../../../build/run.ts";
 import { requires } from "../../kit/requires.ts";
 import { compileLauncher, fence, planFor } from "./launched.ts";
 
@@ -17,11 +18,20 @@ function attached(words: string, { plan = planFor(), listens = "listen", process
   return launched(`${listens} ${path} start ${words}`, { plan, command });
 }
 
+function nuls(count: number): string {
+  return "\\000".repeat(count);
+}
+
+/** A program that says this to the front on the descriptor that leads there, and goes on. */
+function saying(message: string, then: string): readonly string[] {
+  return ["sh", "-c", `for fd in 3 4 5 6 7 8 9; do printf '${message}' >&$fd; done 2>/dev/null; ${then}`];
+}
+
 describe("fence attach", () => {
   const plan = planFor(["sh", "-c", "cat; echo error >&2; exit 7"]);
 
   test("is the front of what the service launches", () => {
-    expect(attached("accept refer-front heard plan setup drained life-drain leave", { plan })).toEqual({
+    expect(attached("accept heard plan setup drained life-drain leave", { plan })).toEqual({
       status: 7,
       stdout: "",
       stderr: "error\n",
@@ -36,15 +46,15 @@ describe("fence attach", () => {
   });
 
   test("ends as the service says, before the program and after it", () => {
-    expect(attached("accept exit 77")).toMatchObject({ status: 77, stderr: "" });
-    expect(attached("accept refer-front heard exit 78 drained life-exit 79")).toMatchObject({ status: 79, stderr: "" });
-    const ended = attached("accept refer-front heard plan setup drained life-exit 80", { plan });
+    expect(attached("accept heard exit 77 drained life-drain")).toMatchObject({ status: 77, stderr: "" });
+    expect(attached("accept heard exit 78 drained life-exit 79")).toMatchObject({ status: 79, stderr: "" });
+    const ended = attached("accept heard plan setup drained life-exit 80", { plan });
     expect(ended).toMatchObject({ status: 80, stderr: "error\n" });
   });
 
   test("what the caller left open is not the program's", () => {
     const opened = "for fd in 3 4 5 6 7 8 9; do if true >&$fd; then echo open; fi 2>/dev/null; done; true";
-    const { stdout, status } = attached("accept refer-front heard plan setup drained life-drain leave", {
+    const { stdout, status } = attached("accept heard plan setup drained life-drain leave", {
       plan: planFor(["sh", "-c", opened]),
       arranged: "exec 3</dev/null 8</dev/null 9</dev/null;",
     });
@@ -52,7 +62,7 @@ describe("fence attach", () => {
   });
 
   test("standard streams that the caller had closed are told, and nothing of fence's is in their place", () => {
-    const { stdout, status } = attached("accept refer-front heard plan setup drained life-drain leave", {
+    const { stdout, status } = attached("accept heard plan setup drained life-drain leave", {
       plan: planFor(["sh", "-c", "readlink /proc/self/fd/0 /proc/self/fd/2"]),
       arranged: "exec <&- 2>&-;",
     });
@@ -67,15 +77,11 @@ describe("fence attach", () => {
       [...text.matchAll(/ (\d+) -> (.*)$/gm)].flatMap(([, fd, to = ""]) => (what.test(to) ? Number(fd) : []));
 
     test.for([
-      ["as it is", "refer-front heard give 5", ""],
-      [
-        "where the caller had other descriptors",
-        "refer-front heard give 5",
-        "exec 3</dev/null 7</dev/null 9</dev/null;",
-      ],
-      ["where standard error was given up", "refer-front heard take 2 heard give 5", ""],
-      ["where two standard streams were", "refer-front heard take 0 heard take 2 heard give 5", ""],
-      ["where the caller had closed the standard streams", "refer-front heard give 5", "exec <&- 2>&-;"],
+      ["as it is", "heard give 5", ""],
+      ["where the caller had other descriptors", "heard give 5", "exec 3</dev/null 7</dev/null 9</dev/null;"],
+      ["where standard error was given up", "heard take 2 heard give 5", ""],
+      ["where two standard streams were", "heard take 0 heard take 2 heard give 5", ""],
+      ["where the caller had closed the standard streams", "heard give 5", "exec <&- 2>&-;"],
     ])("under the numbers that were asked for: %s", ([, words, arranged]) => {
       const { stdout, status } = attached(`accept ${words} ${ending}`, { plan, arranged });
       expect(status).toBe(0);
@@ -89,7 +95,7 @@ describe("fence attach", () => {
 
     test("in several messages, as many as one may have", () => {
       const program = planFor(["sh", "-c", "ls /proc/$$/fd | wc -l"]);
-      const { stdout, status } = attached(`accept refer-front heard give 253 ${ending}`, { plan: program });
+      const { stdout, status } = attached(`accept heard give 253 ${ending}`, { plan: program });
       expect({ status, stdout }).toEqual({ status: 0, stdout: "257\n" });
     });
 
@@ -101,7 +107,7 @@ describe("fence attach", () => {
       ["fewer than was said", "give-fewer 3", "", "error 24 of call 7"],
       ["more than there is room for", "give 40", "ulimit -n 32;", "error 24 of call 7"],
     ])("or says why not, and starts nothing: %s", ([, words, arranged, says]) => {
-      const { status, stdout, stderr, heard } = attached(`accept refer-front heard ${words} ${refusing}`, {
+      const { status, stdout, stderr, heard } = attached(`accept heard ${words} ${refusing}`, {
         plan,
         arranged,
       });
@@ -111,17 +117,29 @@ describe("fence attach", () => {
     });
   });
 
+  test("when the sandbox has told how its program ended no answer is awaited", () => {
+    const ended = `FNCP3${nuls(3)}${nuls(1)}\\007${nuls(14)}`; // MESSAGE_ENDED, as a sandbox says it: exit status 7
+    const { status, heard } = attached("accept heard plan setup drained", { plan: planFor(saying(ended, "exit 8")) });
+    expect(status).toBe(7);
+    expect(heard.at(-1)).toBe("life 33: value 1792, step 0, index 1, error 0, none");
+  });
+
   test("a service that ends before there is a program is said to have ended", () => {
-    for (const words of ["refuse", "accept close", "accept close leave"]) {
+    for (const words of ["refuse", "accept close leave", "accept close drained leave"]) {
       const { status, stderr } = attached(words);
       expect(status).toBe(125);
-      expect(stderr).toMatch(/^fence: the service ended before it was ready\n(.*\n)* {2}code: {2}FENCE_LAUNCH\n$/);
+      expect(stderr).toMatch(
+        /^fence: the service ended before the program was started\n(.*\n)* {2}code: {2}FENCE_LAUNCH\n$/,
+      );
     }
   });
 
   test("a service that ends while the program runs takes it along, and is said to have ended", () => {
-    const { status, stderr } = attached("accept refer-front heard plan setup leave", {
-      plan: planFor(["sleep", "1000"]),
+    const fifo = join(folder, "started");
+    run("mkfifo", [fifo]);
+    const started = `FNCP1${nuls(19)}`; // MESSAGE_STARTED, as a sandbox says it
+    const { status, stderr } = attached(`accept heard plan opened ${fifo} leave`, {
+      plan: planFor(saying(started, `exec sleep 1000 >${fifo}`)),
     });
     expect(status).toBe(125);
     expect(stderr).toMatch(/^fence: the launcher has ended before its sandbox, which ends with it\n/);
@@ -129,7 +147,7 @@ describe("fence attach", () => {
   });
 
   test("a service that says no sense is not obeyed", () => {
-    const { status, stderr } = attached("accept junk 24");
+    const { status, stderr } = attached("accept junk 24 drained life-exit 125");
     expect(status).toBe(125);
     expect(stderr).toContain("fence: bad message from the service\n");
   });

@@ -19,11 +19,12 @@
  *   control:  signal N
  *   service:  listen PATH | listen-as USER PATH     setup and life come through this socket then
  *             accept | refuse                       takes them | closes the connection
- *             refer-front, take N                   to setup
- *             give N | give-fewer N | give-at I     to setup, after the answer to refer-front: N descriptors from the first free number
+ *             take N                                to setup
+ *             give N | give-fewer N | give-at I     to setup, after the first answer: N descriptors from the first free number
  *                                                   on; one fewer than it says; one with this number
  *             drained, life-exit N, life-drain      prints the next message of life; says EXIT or DRAIN to it
  *             leave                                 closes life
+ *             opened PATH                           waits until the program writes to this FIFO
  *   factory:  ask FAMILY | factory-junk N           asks and prints the answer; N bytes that are no message
  *             factory-kind N                        a message of that kind, with a descriptor
  *             flood, answers                        asks as often as fits; reads as many answers, in their order
@@ -372,8 +373,6 @@ static int obey(char **words)
 		return listen_on(words[2], number), 3;
 	if (strcmp(word, "accept") == 0 || strcmp(word, "refuse") == 0)
 		return accept_one(*word == 'a'), 1;
-	if (strcmp(word, "refer-front") == 0)
-		return say(with.setup[OURS], MESSAGE_REFER, REAPER_FRONT, 0, 0, -1), 1;
 	if (strcmp(word, "take") == 0)
 		return say(with.setup[OURS], MESSAGE_TAKE, number, 0, 0, -1), 2;
 	if (strcmp(word, "give") == 0)
@@ -388,6 +387,8 @@ static int obey(char **words)
 		return say(with.life, MESSAGE_EXIT, number, 0, 0, -1), 2;
 	if (strcmp(word, "life-drain") == 0)
 		return say(with.life, MESSAGE_DRAIN, 0, 0, 0, -1), 1;
+	if (strcmp(word, "opened") == 0)
+		return (void)must(open(words[1], O_RDONLY | O_CLOEXEC), "open"), 2;
 	if (strcmp(word, "leave") == 0)
 		return close(with.life), 1;
 	if (strcmp(word, "signal") == 0)
