@@ -135,7 +135,8 @@ async function runSandbox(context: LaunchContext, request: LaunchRequest, report
   const started = () => {
     if (decision.bridges !== null) sweepRuntimeDirectories(context.addon, around); // who has none leaves none, and /tmp may be full
   };
-  await runDecided(context, { request, around, decision, log, report, started, crashed, notices: said, part: null });
+  const launch = { request, around, decision, mounts: null, log, report, started, crashed, notices: said, part: null };
+  await runDecided(context, launch);
 }
 
 /** What a start of a decided program needs. */
@@ -143,6 +144,8 @@ export interface DecidedLaunch {
   readonly request: LaunchRequest;
   readonly around: Surroundings;
   readonly decision: Decision;
+  /** null: they are planned when its network is open. */
+  readonly mounts: MountPlan | null;
   readonly log: Pick<LaunchLog, "isDebugging" | "debug" | "denied">;
   readonly report: Pick<LaunchReport, "ready" | "verified" | "ended">;
   /** What relays for all sandboxes of this configuration; null: this one has its own. */
@@ -155,7 +158,7 @@ export interface DecidedLaunch {
   readonly crashed: (text: string) => void;
 }
 
-/** Settles when all is over. Mounts are planned, and bridges opened, for this start alone. Throws as launch(). */
+/** Settles when all is over. Bridges are opened for this start alone. Throws as launch(). */
 export async function runDecided(context: LaunchContext, launch: DecidedLaunch): Promise<void> {
   using resources = new DisposableStack();
   const { addon, front, messages } = context;
@@ -164,7 +167,7 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
   const { part, crashed } = launch;
   const opened = await openNetwork(way, { addon, decision, around, log, part, crashed });
   const network = resources.adopt(opened, (open) => open.close());
-  const mounts = decideMounts(decision, around, network.sockets);
+  const mounts = launch.mounts ?? decideMounts(decision, around, network.sockets);
   resources.adopt(new MountPoints(addon, mounts.leftBehind, around.uid), (points) => points.release());
   const told: InsideTold = {
     ready(isolation) {

@@ -63,8 +63,8 @@ export interface CommandParts {
   readonly service: Pick<OpenEvent, "socket" | "pid">;
   readonly id: string;
   readonly options: SpawnOptions;
-  /** The process has ended, or was never there. */
-  readonly processEnded: () => void;
+  /** The process has ended, or was never there, and the service has not said yet that it knows of it. */
+  readonly endedUnknown: () => void;
 }
 
 /** The process, which the service launches. */
@@ -78,8 +78,9 @@ export class RunningCommand implements Command {
   readonly #lastWord = deferred<LastWord>();
   readonly #started = deferred<Started>();
   #hasEnded = false;
+  #isKnown = false;
 
-  constructor({ executable, service, id, options, processEnded }: CommandParts) {
+  constructor({ executable, service, id, options, endedUnknown }: CommandParts) {
     const { stdio = "pipe", signal, killSignal = "SIGKILL" } = options;
     this.id = id;
     this.#child = spawn(executable, ["attach", service.socket, String(service.pid), id], {
@@ -87,7 +88,7 @@ export class RunningCommand implements Command {
       env: {},
       cwd: "/",
     });
-    const ended = this.#processEnd(processEnded);
+    const ended = this.#processEnd(endedUnknown);
     const abort = () => this.kill(killSignal);
     signal?.addEventListener("abort", abort, { once: true });
     this.closed = closeOf(this.#child);
@@ -128,11 +129,13 @@ export class RunningCommand implements Command {
 
   /** The program starts. */
   hasStarted(started: Started): void {
+    this.#isKnown = true;
     this.#started.resolve(started);
   }
 
   /** What the service says last; or why it says nothing any more. */
   hearLastWord(word: LastWord): void {
+    this.#isKnown = true;
     this.#lastWord.resolve(word);
   }
 
@@ -140,7 +143,7 @@ export class RunningCommand implements Command {
     return new Promise((settle) => {
       const end = (how: ExitStatus | FenceError) => {
         this.#hasEnded = true;
-        tell();
+        if (!this.#isKnown) tell();
         settle(how);
       };
       this.#child.once("exit", (status, signal) => end({ status, signal }));

@@ -184,17 +184,17 @@ class OpenSandbox extends EventEmitter<SandboxEvents> implements Sandbox {
   }
 
   #spawned(id: string, options: SpawnOptions): RunningCommand {
-    const processEnded = () => this.#service.tell({ request: "ended", id });
+    const endedUnknown = () => this.#service.tell({ request: "ended", id });
     try {
       return new RunningCommand({
         executable: this.#executable,
         service: this.#open,
         id,
         options,
-        processEnded,
+        endedUnknown,
       });
     } catch (error) {
-      processEnded(); // what child_process refuses: a bad stdio
+      endedUnknown(); // what child_process refuses: a bad stdio
       throw error;
     }
   }

@@ -6,14 +6,13 @@
  * Source:   docs/library.md
  */
 import { asFenceError, type FenceError } from "../base/errors.ts";
-import { errorRecord, type RunRequest, type ServiceEvent } from "../base/service-protocol.ts";
-import { decideCommand } from "../launcher/decision.ts";
+import { errorRecord, type ServiceEvent } from "../base/service-protocol.ts";
 import { type DecidedLaunch, runDecided, told } from "../launcher/launch.ts";
-import type { LaunchRequest } from "../launcher/request.ts";
 import type { LaunchContext, LaunchMessages } from "../launcher/start.ts";
 import type { Addon } from "../sys/addon.ts";
 import { Front } from "../sys/front.ts";
 import { WaitingProcess } from "../sys/stub.ts";
+import type { Announced } from "./announced.ts";
 import type { Attachment } from "./attachments.ts";
 import type { Configuration } from "./configuration.ts";
 
@@ -25,22 +24,23 @@ export class Command {
   readonly ended: Promise<void>;
   readonly #front: Front;
 
-  constructor(addon: Addon, configuration: Configuration, request: RunRequest, attachment: Attachment, tell: Tell) {
+  constructor(addon: Addon, configuration: Configuration, announced: Announced, attachment: Attachment, tell: Tell) {
+    const { id } = announced.request;
     const waiting = new WaitingProcess(addon, attachment.setup);
     this.#front = new Front(addon, attachment.life);
-    const messages = new CommandMessages(addon, waiting, (text) => tell({ event: "notice", id: request.id, text }));
+    const messages = new CommandMessages(addon, waiting, (text) => tell({ event: "notice", id, text }));
     const context = {
       addon,
       waiting,
       front: this.#front,
       messages,
-      environment: () => environmentOf(configuration, request),
+      environment: () => announced.request.environment ?? configuration.environment,
     };
-    this.ended = launched(context, () => runOne(context, configuration, request, tell)).then((failure) => {
+    this.ended = launched(context, () => runOne(context, configuration, announced, tell)).then((failure) => {
       if (failure !== null) waiting.exit(failure.exitStatus);
       messages.close();
       waiting.close();
-      this.#leave(request.id, failure, tell);
+      this.#leave(id, failure, tell);
     });
   }
 
@@ -78,19 +78,11 @@ async function launched(context: LaunchContext, run: () => Promise<void>): Promi
   return failure;
 }
 
-/** Its mounts are planned now: files may have been made since the last one. */
-async function runOne(context: LaunchContext, configuration: Configuration, run: RunRequest, tell: Tell) {
-  const { id } = run;
-  const { around, policy, ground } = configuration;
-  const request: LaunchRequest = {
-    ...configuration.request,
-    program: { kind: "words", argv: run.argv, at: 0 },
-    directory: run.directory,
-  };
+async function runOne(context: LaunchContext, configuration: Configuration, announced: Announced, tell: Tell) {
+  const { id } = announced.request;
   const launch: DecidedLaunch = {
-    request,
-    around,
-    decision: { ...policy, ...ground, ...decideCommand(context, policy, request, around) },
+    ...announced.decided(),
+    around: configuration.around,
     log: {
       isDebugging: false,
       debug: () => {},
@@ -107,10 +99,6 @@ async function runOne(context: LaunchContext, configuration: Configuration, run:
     part: configuration.part,
   };
   await runDecided(context, launch);
-}
-
-function environmentOf({ environment }: Configuration, run: RunRequest) {
-  return run.environment ?? environment;
 }
 
 /** What is said to the user of one command goes to the library; the program's standard error is its process's own. */

@@ -20,6 +20,7 @@ import { RuntimeDirectory, sweepRuntimeDirectories } from "../launcher/runtime-d
 import type { Json } from "../plan/schema.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
+import { Announced } from "./announced.ts";
 import { type Attachment, Attachments } from "./attachments.ts";
 import { Command } from "./command.ts";
 import { type Configuration, configure } from "./configuration.ts";
@@ -50,9 +51,8 @@ class Service {
   readonly #resources = new DisposableStack();
   #configuration: Configuration | "not asked" | "being decided" = "not asked";
   #attachments: Attachments | null = null;
-  /** Those that the library has said. */
-  readonly #announced = new Map<string, RunRequest>();
-  /** Those that came before the library's word. */
+  readonly #announced = new Map<string, Announced>();
+  /** Those who ask for a launch before the library's word of it has come. */
   readonly #unannounced = new Map<string, Attachment>();
   readonly #running = new Map<string, Command>();
 
@@ -85,8 +85,7 @@ class Service {
         });
         break;
       case "run":
-        this.#announced.set(request.id, request);
-        this.#match(request.id);
+        this.#announce(request);
         break;
       case "ended":
         // Whoever has asked for its launch gets another last word.
@@ -136,17 +135,28 @@ class Service {
     if (!this.#match(id)) this.#control.tell({ event: "asked", id });
   }
 
+  #announce(request: RunRequest): void {
+    const { id } = request;
+    const announced = new Announced(this.#decided, request);
+    const isOnly = this.#announced.size === 0; // of many, those whose process is there come first
+    this.#announced.set(id, announced);
+    if (!this.#match(id) && isOnly) announced.decideAhead();
+  }
+
+  get #decided(): Configuration {
+    if (typeof this.#configuration !== "string") return this.#configuration;
+    throw bug("the library announces a command before its service is open");
+  }
+
   /** Launches what both the library and a process have asked for. */
   #match(id: string): boolean {
-    const [request, attachment, configuration] = [
-      this.#announced.get(id),
-      this.#unannounced.get(id),
-      this.#configuration,
-    ];
-    if (request === undefined || attachment === undefined || typeof configuration === "string") return false;
+    const [announced, attachment] = [this.#announced.get(id), this.#unannounced.get(id)];
+    if (announced === undefined || attachment === undefined) return false;
     this.#announced.delete(id);
     this.#unannounced.delete(id);
-    const command = new Command(this.#addon, configuration, request, attachment, (event) => this.#control.tell(event));
+    const command = new Command(this.#addon, this.#decided, announced, attachment, (event) =>
+      this.#control.tell(event),
+    );
     this.#running.set(id, command);
     command.ended.then(() => this.#running.delete(id));
     return true;
