@@ -51,21 +51,22 @@ static void await_all(pid_t command)
 
 int main(int argc, char **argv)
 {
-	sigset_t all;
+	sigset_t all, inherited;
 	pid_t command;
 
 	if (argc < 2 || fcntl(REPORT, F_SETFD, FD_CLOEXEC) == -1 || prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
 		die("subreaper");
+	/* What is sent to the whole process group is not for this process, and may come as soon as the command runs. */
+	if (sigfillset(&all) == -1 || sigprocmask(SIG_SETMASK, &all, &inherited) == -1)
+		die("sigprocmask");
 	command = fork();
 	if (command == -1)
 		die("fork");
 	if (command == 0) {
+		sigprocmask(SIG_SETMASK, &inherited, NULL);
 		execvp(argv[1], argv + 1);
 		die(argv[1]);
 	}
-	/* What is sent to the whole process group is not for this process. */
-	if (sigfillset(&all) == -1 || sigprocmask(SIG_SETMASK, &all, NULL) == -1)
-		die("sigprocmask");
 	if (close_range(0, REPORT - 1, 0) == -1 || close_range(REPORT + 1, ~0U, 0) == -1)
 		_exit(EXIT_FAILED);
 	report("pid", command);
