@@ -38,6 +38,11 @@ export interface Paths {
    * becomes 1 or 0. A symlink at the end of a name counts as it is, wherever it leads.
    */
   presentIn(directory: string, names: Buffer, found: Uint8Array): number;
+  /**
+   * How many bytes the entries of a directory take, in no order: of each a letter, its name and NUL. The letter is `@` and the
+   * entry's type, st_mode >> 12, after it: `D` is a directory. When they take more than there is room, they are to be asked for again.
+   */
+  listDirectory(path: string, entries: Buffer): number;
 }
 
 export interface Addon extends Landlock, Relay, Handover, Paths {}

@@ -5,7 +5,7 @@
  * Promises: reads what it is asked for and nothing else; asks the kernel once what is at a path, however often it is asked.
  * Source:   stat(2), proc_pid_mountinfo(5)
  */
-import { closeSync, constants, type Dirent, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, readSync } from "node:fs";
 import type { HostEntry, HostMount, HostView, ListedEntry } from "../base/host.ts";
 import type { Addon } from "./addon.ts";
 
@@ -14,6 +14,9 @@ const longestText = 4096;
 const longestTarget = 4096;
 /** inode(7). */
 const typeBits = constants.S_IFMT;
+const typeShift = 12;
+/** Of most directories. */
+const usualListBytes = 1 << 15;
 const types: ReadonlyMap<number, HostEntry["type"]> = new Map([
   [constants.S_IFLNK, "symlink"],
   [constants.S_IFDIR, "directory"],
@@ -31,7 +34,7 @@ export function hostView(addon: PathCalls): HostView {
   return {
     entry: cached((path) => entryAt(addon, path, { facts, target })),
     present: (directory, names) => presentIn(addon, directory, names),
-    list: cached(listOf),
+    list: cached((directory) => listOf(addon, directory)),
     text: cached(textOf),
     get mounts() {
       mounts ??= parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
@@ -41,7 +44,7 @@ export function hostView(addon: PathCalls): HostView {
 }
 
 /** node:fs has them, too, and takes several times as long. */
-type PathCalls = Pick<Addon, "pathFacts" | "linkTarget" | "presentIn">;
+type PathCalls = Pick<Addon, "pathFacts" | "linkTarget" | "presentIn" | "listDirectory">;
 
 /** The lines of proc_pid_mountinfo(5). */
 export function parseMounts(text: string): readonly HostMount[] {
@@ -81,7 +84,7 @@ interface Answers {
 function entryAt(addon: PathCalls, path: string, { facts, target }: Answers): HostEntry | null {
   const mode = addon.pathFacts(path, facts);
   if (mode < 0) return null;
-  const type = types.get(mode & typeBits) ?? "file";
+  const type = typeOf(mode);
   if (type === "symlink") return linkAt(addon, path, target);
   const { 0: uid = 0n, 1: links = 0n, 2: device = 0n, 3: inode = 0n } = facts;
   return { type, uid: Number(uid), mode: mode & ~typeBits, device, inode, links: Number(links) };
@@ -99,12 +102,22 @@ function presentIn(addon: PathCalls, directory: string, names: readonly string[]
   return count > 0 ? names.filter((_, index) => found[index] === 1) : [];
 }
 
-function listOf(directory: string): readonly ListedEntry[] | null {
-  return orNull(() =>
-    readdirSync(directory, { withFileTypes: true })
-      .map((entry) => ({ name: entry.name, type: typeOf(entry) }))
-      .sort((one, other) => (one.name < other.name ? -1 : 1)),
-  );
+function listOf(addon: PathCalls, directory: string): readonly ListedEntry[] | null {
+  for (let entries = Buffer.alloc(usualListBytes); ; ) {
+    const length = addon.listDirectory(directory, entries);
+    if (length < 0) return null;
+    if (length <= entries.length) return listed(entries.toString("utf8", 0, length));
+    entries = Buffer.alloc(2 * length); // it may be growing
+  }
+}
+
+/** The letter before each name is its type, see listDirectory(). */
+function listed(entries: string): readonly ListedEntry[] {
+  return entries
+    .split("\0")
+    .slice(0, -1)
+    .map((entry) => ({ name: entry.slice(1), type: typeOf((entry.charCodeAt(0) - "@".charCodeAt(0)) << typeShift) }))
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 function textOf(file: string): string | null {
@@ -120,12 +133,8 @@ function textOf(file: string): string | null {
   });
 }
 
-function typeOf(entry: Dirent): HostEntry["type"] {
-  if (entry.isSymbolicLink()) return "symlink";
-  if (entry.isDirectory()) return "directory";
-  if (entry.isSocket()) return "socket";
-  if (entry.isFIFO()) return "fifo";
-  return entry.isCharacterDevice() || entry.isBlockDevice() ? "device" : "file";
+function typeOf(mode: number): HostEntry["type"] {
+  return types.get(mode & typeBits) ?? "file";
 }
 
 /** As with entryAt(). */

@@ -31,6 +31,10 @@ test("tells what is at a path, without following it", async () => {
   const listed = view.list(folder)?.map(({ name, type }) => `${name} ${type}`);
   expect(listed).toEqual(["d directory", "f file", "h file", "l symlink", "s socket"]);
   expect(view.list(at("f"))).toBeNull();
+  mkdirSync(at("d/many"));
+  const names = Array.from({ length: 1500 }, (_, index) => `${index}${"-".repeat(40)}`);
+  for (const name of names) writeFileSync(join(at("d/many"), name), "");
+  expect(view.list(at("d/many"))).toEqual(names.sort().map((name) => ({ name, type: "file" })));
   await new Promise((resolve) => server.close(resolve));
 });
 

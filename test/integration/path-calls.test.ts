@@ -33,6 +33,8 @@ test("what is not there is an errno", () => {
   expect(addon.linkTarget(at("none"), Buffer.alloc(8))).toBe(-ENOENT);
   expect(addon.linkTarget(at("file"), Buffer.alloc(8))).toBe(-EINVAL);
   expect(addon.presentIn(at("file"), Buffer.from("x\0"), new Uint8Array(1))).toBe(-ENOTDIR);
+  expect(addon.listDirectory(at("file"), Buffer.alloc(8))).toBe(-ENOTDIR);
+  expect(addon.listDirectory(at("none"), Buffer.alloc(8))).toBe(-ENOENT);
 });
 
 test.for([4096, 4097, 4100, 9000])("a path of %d bytes is too long, and never another path", (length) => {
@@ -40,6 +42,7 @@ test.for([4096, 4097, 4100, 9000])("a path of %d bytes is too long, and never an
   for (const end of ["abc", "\u20ac"]) {
     expect(addon.pathFacts(path + end, new BigUint64Array(4))).toBe(-ENAMETOOLONG);
     expect(addon.presentIn(path + end, Buffer.from("x\0"), new Uint8Array(1))).toBe(-ENAMETOOLONG);
+    expect(addon.listDirectory(path + end, Buffer.alloc(8))).toBe(-ENAMETOOLONG);
   }
 });
 
@@ -68,6 +71,28 @@ test("presentIn tells which names are there, whatever is there", () => {
   expect([...found]).toEqual([1, 0, 1, 1, 1, 0, 0, 1, 1]);
   expect(addon.presentIn(folder, Buffer.of(0xff, 0, 0xfe, 0), found.subarray(0, 2))).toBe(1);
   expect([...found.subarray(0, 2)]).toEqual([1, 0]);
+});
+
+test("listDirectory lists each entry once with its type, also of large directories and other bytes", () => {
+  const entries = Buffer.alloc(4096, "-");
+  const list = (path: string) => {
+    const length = addon.listDirectory(path, entries);
+    return entries.toString("latin1", 0, length).split("\0").slice(0, -1).sort();
+  };
+  const names = ["Ddirectory", "Hfile", "H\u00ff", "Jbroken", "Jlink"];
+  expect(list(folder)).toEqual([...names, `H${Buffer.from("\u00e9\u{1f600}").toString("latin1")}`].sort());
+  expect(list(at("directory/below"))).toEqual([]);
+  expect(list("/dev")).toContain("Bnull");
+  const many = Array.from({ length: 3000 }, (_, index) => `${index}-${"x".repeat(20)}`);
+  mkdirSync(at("many"));
+  for (const name of many) writeFileSync(at(`many/${name}`), "");
+  const room = many.reduce((sum, name) => sum + name.length + 2, 0);
+  entries.fill("-");
+  expect(addon.listDirectory(at("many"), entries.subarray(0, 100))).toBe(room);
+  expect(entries.toString("latin1", 100)).toBe("-".repeat(entries.length - 100));
+  const all = Buffer.alloc(room);
+  expect(addon.listDirectory(at("many"), all)).toBe(room);
+  expect(all.toString().split("\0").slice(0, -1).sort()).toEqual(many.map((name) => `H${name}`).sort());
 });
 
 test("wrong arguments throw, and a path with a NUL is one", () => {

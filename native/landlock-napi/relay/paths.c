@@ -3,10 +3,11 @@
  *
  * Runs:     in Node, host.
  * Promises: changes nothing; follows no symlink at the end of a path.
- * Source:   fstatat(2), readlink(2), open(2) O_PATH
+ * Source:   fstatat(2), readlink(2), open(2) O_PATH, getdents(2)
  */
 #include "relay.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 
 /* With room for one more character in UTF-8: what is cut is still too long for the kernel, which says so. */
 #define PATH_ROOM (PATH_MAX + 4)
+/* Some thousand names. */
+#define LIST_ROOM 32768
 
 /* @value's bytes, ended by NUL. Returns 0, or -1 with a TypeError pending. */
 static int path_of(napi_env env, napi_value value, char path[PATH_ROOM])
@@ -114,12 +117,77 @@ static napi_value present_in_call(napi_env env, napi_callback_info info)
 	return glue_number(env, present_in(directory, names, found, count));
 }
 
+/* The type as inode(7) numbers it: st_mode without the bits of permissions, shifted. 0: it is gone. */
+static unsigned int type_of(int directory, const struct dirent64 *entry)
+{
+	struct stat stat;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type;
+	return fstatat(directory, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) == 0 ? IFTODT(stat.st_mode) : 0;
+}
+
+/* Writes the entry behind the first @length bytes when there is room. Returns how many bytes there are then, or would be. */
+static size_t add_entry(int directory, const struct dirent64 *entry, char *bytes, size_t room, size_t length)
+{
+	size_t size = strlen(entry->d_name) + 1;
+
+	if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		return length;
+	if (length + 1 + size <= room) {
+		bytes[length] = (char)('@' + type_of(directory, entry));
+		memcpy(bytes + length + 1, entry->d_name, size);
+	}
+	return length + 1 + size;
+}
+
+/* Returns how many bytes the entries of the open @directory take, or -errno. */
+static int64_t list(int directory, char *bytes, size_t room)
+{
+	_Alignas(struct dirent64) char entries[LIST_ROOM];
+	size_t length = 0;
+	ssize_t count;
+
+	while ((count = getdents64(directory, entries, sizeof(entries))) > 0) {
+		for (ssize_t at = 0; at < count;) {
+			const struct dirent64 *entry = (const void *)(entries + at);
+
+			length = add_entry(directory, entry, bytes, room, length);
+			at += entry->d_reclen;
+		}
+	}
+	return count == -1 ? -errno : (int64_t)length;
+}
+
+/* listDirectory(path, entries: Buffer): how many bytes they take, or -errno. Only what fits is written. */
+static napi_value list_directory_call(napi_env env, napi_callback_info info)
+{
+	char path[PATH_ROOM];
+	napi_value args[2];
+	int64_t result;
+	size_t room;
+	void *bytes;
+	int directory;
+
+	if (glue_args(env, info, 2, args) != 0 || path_of(env, args[0], path) != 0)
+		return NULL;
+	if (napi_get_buffer_info(env, args[1], &bytes, &room) != napi_ok)
+		return glue_type_error(env, "expected a Buffer");
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory == -1)
+		return glue_number(env, -errno);
+	result = list(directory, bytes, room);
+	(void)close(directory); /* nothing was written */
+	return glue_number(env, result);
+}
+
 int paths_register(napi_env env, napi_value exports)
 {
 	const napi_property_descriptor calls[] = {
 		GLUE_CALL("pathFacts", path_facts_call),
 		GLUE_CALL("linkTarget", link_target_call),
 		GLUE_CALL("presentIn", present_in_call),
+		GLUE_CALL("listDirectory", list_directory_call),
 	};
 
 	return glue_register(env, exports, sizeof(calls) / sizeof(calls[0]), calls);
