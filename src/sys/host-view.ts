@@ -48,18 +48,20 @@ type PathCalls = Pick<Addon, "pathFacts" | "linkTarget" | "presentIn" | "listDir
 
 /** The lines of proc_pid_mountinfo(5). */
 export function parseMounts(text: string): readonly HostMount[] {
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => {
-      const [, , device = "", root = "/", point = "/", ...others] = line.split(" ");
-      const type = others[others.indexOf("-") + 1] ?? "";
-      return { device, root: unescaped(root), point: unescaped(point), type };
-    });
+  const mounts: HostMount[] = [];
+  for (const line of text.split("\n")) {
+    if (line === "") continue;
+    const fields = line.split(" ");
+    const { 2: device = "", 3: root = "/", 4: point = "/" } = fields;
+    const type = fields[fields.indexOf("-", 5) + 1] ?? "";
+    mounts.push({ device, root: unescaped(root), point: unescaped(point), type });
+  }
+  return mounts;
 }
 
 /** Space, tab, newline and backslash are written as octal numbers. */
 function unescaped(field: string): string {
+  if (!field.includes("\\")) return field;
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
