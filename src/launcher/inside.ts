@@ -23,6 +23,8 @@ export interface Inside {
   readonly way: InsideWay;
   /** What bubblewrap executes: argument 0 and those that follow. */
   readonly words: readonly [string, ...string[]];
+  /** Makes what the sandbox waits for last of all, while bubblewrap is already at work. */
+  sendPlan(): void;
   /** The sandbox has what it inherits. */
   sent(): void;
   /** Settles when there is nothing more to be told. Throws what keeps the launcher from hearing, or from telling it. */

@@ -165,6 +165,7 @@ export async function runDecided(context: LaunchContext, launch: DecidedLaunch):
   const { request, around, decision, log, report } = launch;
   const way = wayOf(request);
   const { part, crashed } = launch;
+  context.waiting.askFront();
   const opened = await openNetwork(way, { addon, decision, around, log, part, crashed });
   const network = resources.adopt(opened, (open) => open.close());
   const mounts = launch.mounts ?? decideMounts(decision, around, network.sockets);

@@ -6,7 +6,7 @@
  *           nobody inside could; the sandbox's listeners are the host's from their first moment on.
  * Source:   docs/launched.md
  */
-import { FenceError } from "../base/errors.ts";
+import { bug, FenceError } from "../base/errors.ts";
 import { type CompiledPlan, compileInside } from "../inside/compile.ts";
 import { planRequest } from "../inside/json-plan.ts";
 import { describeIsolation } from "../inside/status.ts";
@@ -28,7 +28,7 @@ export interface LaunchedParts {
   readonly addon: Addon;
   readonly sandbox: Sandbox;
   /** As the bootstrap reads it; its network is `network`. */
-  readonly plan: Json;
+  readonly plan: () => Json;
   readonly network: LaunchedEnds;
   readonly told: InsideTold;
 }
@@ -38,42 +38,51 @@ export class LaunchedInside implements Inside {
   readonly words: readonly [string, ...string[]];
   readonly #addon: Addon;
   readonly #first: LaunchedProcess;
-  readonly #compiled: CompiledPlan;
+  readonly #parts: LaunchedParts;
   readonly #network: LaunchedEnds;
+  /** Where its sockets are asked for, by its number there; 0: they are not. */
+  readonly #sockets: number;
+  #compiled: CompiledPlan | null = null;
   #wasReady = false;
   #failure: FenceError | null = null;
   #whole: Promise<void> | null = null;
 
-  /** Everything that it inherits is given to the sandbox. Throws FENCE_LAUNCH, FENCE_STUB, FENCE_LANDLOCK_ABI. */
-  constructor({ addon, sandbox, plan, network, told }: LaunchedParts) {
+  /** Everything that it inherits is given to the sandbox. Throws FENCE_LAUNCH. */
+  constructor(parts: LaunchedParts) {
+    const { addon, sandbox, network, told } = parts;
     this.#addon = addon;
+    this.#parts = parts;
     this.#network = network;
-    this.#compiled = compiledPlan(addon, plan, network.inside);
-    const { choice, listenSteps } = this.#compiled;
     this.#first = new LaunchedProcess(addon, {
-      listener: (step, descriptor) => network.take(listenSteps.indexOf(step), descriptor),
+      listener: (step, descriptor) => network.take(this.#plan.listenSteps.indexOf(step), descriptor),
       ready: () => {
         this.#wasReady = true;
+        const { choice, seccomp } = this.#plan;
         const isolation = describeIsolation({
           choice,
           skippedPaths: [],
           errata: addon.landlockErrata(),
-          seccomp: this.#compiled.seccomp,
+          seccomp,
           bridges: network.ruleset,
         });
         told.ready(isolation as unknown as Json);
       },
     });
-    try {
-      const { control } = sandbox.inherited;
-      const { socketRequests } = network;
-      const sockets = socketRequests === null ? 0 : sandbox.give(socketRequests);
-      this.words = ["fence", "launched", String(sandbox.give(this.#first.far))];
-      this.#first.send({ control, sockets }, encodeExecPlan(this.#compiled.plan), network.inside.listeners.length);
-    } catch (error) {
-      this.#first.close();
-      throw error;
-    }
+    const { socketRequests } = network;
+    this.#sockets = socketRequests === null ? 0 : sandbox.give(socketRequests);
+    this.words = ["fence", "launched", String(sandbox.give(this.#first.far))];
+  }
+
+  /** Throws FENCE_LAUNCH, FENCE_LANDLOCK_ABI, FENCE_PROGRAM_NOT_FOUND, FENCE_PLAN. */
+  sendPlan(): void {
+    const { plan, sandbox, network } = this.#parts;
+    this.#compiled = compiledPlan(this.#addon, plan(), network.inside);
+    const ends = { control: sandbox.inherited.control, sockets: this.#sockets };
+    this.#first.send(ends, encodeExecPlan(this.#compiled.plan), network.inside.listeners.length);
+  }
+
+  get #plan(): CompiledPlan {
+    return this.#compiled ?? unplanned();
   }
 
   sent(): void {
@@ -110,11 +119,15 @@ export class LaunchedInside implements Inside {
   #explained({ failure, root }: Extract<Awaited<ReturnType<LaunchedProcess["outcome"]>>, { kind: "failed" }>) {
     try {
       const files = root === noDescriptor ? unseenFiles : rootedFiles(`/proc/self/fd/${root}`);
-      return explainFailure(failure, this.#compiled, this.#compiled.choice, files);
+      return explainFailure(failure, this.#plan, this.#plan.choice, files);
     } finally {
       if (root !== noDescriptor) this.#addon.closeDescriptor(root);
     }
   }
+}
+
+function unplanned(): never {
+  throw bug("a sandbox has carried out a plan that was not sent");
 }
 
 /** Of a sandbox that could not be looked at: the errno alone explains the failure. */

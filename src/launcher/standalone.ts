@@ -31,6 +31,8 @@ export class StandaloneInside implements Inside {
     ];
   }
 
+  sendPlan(): void {}
+
   sent(): void {}
 
   whole(): Promise<unknown> {

@@ -18,7 +18,7 @@ import type { WaitingProcess } from "../sys/stub.ts";
 import type { Decision } from "./decision.ts";
 import type { Inside, InsideTold } from "./inside.ts";
 import { insideEnvironment } from "./inside-environment.ts";
-import { type InsideRequest, insidePlan } from "./inside-plan.ts";
+import { type InsideNetwork, type InsideRequest, insidePlan } from "./inside-plan.ts";
 import { LaunchedInside } from "./launched.ts";
 import type { LaunchLog } from "./log.ts";
 import { MountCheck } from "./mount-check.ts";
@@ -68,33 +68,34 @@ export async function startSandbox(context: LaunchContext, parts: LaunchParts): 
   const sandbox = resources.adopt(new Sandbox(addon, waiting, messages), (open) => open.close());
   const check = resources.adopt(new MountCheck(addon, sandbox), (open) => open.close());
   const prepared = resources.adopt(prepare(mounts, addon), (files) => files.close());
+  const plan = (insideNetwork: InsideNetwork) =>
+    planOfInside(
+      addon,
+      { decision, request, mounts },
+      { network: insideNetwork, inherited: sandbox.inherited, ...sandbox.signals() },
+    );
+  const inside: Inside = resources.adopt(
+    network.way === "standalone"
+      ? new StandaloneInside(sandbox, plan(network.plan(mounts, sandbox)), told, log.isDebugging)
+      : new LaunchedInside({ addon, sandbox, plan: () => plan(noBridges), network, told }),
+    (open) => open.close(),
+  );
   const args = [
     ...isolation.bwrapArgs,
     ...mountArguments({ sandbox, check, mounts, prepared, procArgs: isolation.procArgs }),
   ];
   const argsFd = sandbox.giveBytes(nulTerminated(args), "bubblewrap's arguments");
-  const plan = planOfInside(
-    addon,
-    { decision, request, mounts },
-    {
-      network: network.way === "standalone" ? network.plan(mounts, sandbox) : noBridges,
-      inherited: sandbox.inherited,
-      ...sandbox.signals(),
-    },
-  );
+  const started = sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], inside.words));
+  started.catch(() => {}); // it is awaited below, unless something else fails before
+  // bubblewrap is at work, and waits for the check of its mounts: nobody inside runs before the rest is done.
+  prepared.close();
+  messages.leaveStdio(addon, waiting.pidfd);
+  inside.sendPlan();
   for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
   log.debug(`bwrap ${args.join(" ")}`);
-  const inside: Inside = resources.adopt(
-    network.way === "standalone"
-      ? new StandaloneInside(sandbox, plan, told, log.isDebugging)
-      : new LaunchedInside({ addon, sandbox, plan, network, told }),
-    (open) => open.close(),
-  );
   log.debug(`the inside is ${inside.way}`);
-  messages.leaveStdio(addon, waiting.pidfd);
-  await sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], inside.words));
+  await started;
   inside.sent();
-  prepared.close();
   await check.pass(mounts.mounts, front.ended());
   return { sandbox, inside };
 }

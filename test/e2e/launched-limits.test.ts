@@ -1,9 +1,10 @@
 // What a launched sandbox does with little: of descriptors, processes, memory, standard streams, listeners of its own.
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { kill } from "../kit/kept-sandbox.ts";
-import { launch, launched, users } from "../kit/launched.ts";
+import { homeFolder, launch, launched, users } from "../kit/launched.ts";
 import { probe } from "../kit/probe.ts";
 import { requires } from "../kit/requires.ts";
 
@@ -41,6 +42,18 @@ describe.for(users)("as %s", (user) => {
   test("a program that closes all its descriptors at once runs on, and its end is told", async () => {
     const script = "import os; os.closerange(0, 1 << 16); os._exit(7)";
     expect(await launched(["/usr/bin/python3", "-c", script], { user })).toMatchObject({ status: 7, stderr: "" });
+  });
+
+  test("a plan that cannot be made, while bubblewrap is at work already, is one error, and nothing is left", async () => {
+    const home = homeFolder();
+    for (let i = 0; i < 5; i++) {
+      const outcome = await launched([probe, "exit", "7"], { user, home, env: { "=a": "b" } });
+      expect(outcome).toMatchObject({ status: 125, stdout: "" });
+      expect(outcome.stderr).toMatch(oneReport);
+      expect(outcome.stderr).toContain("FENCE_PLAN");
+      expect(outcome.reports.map(({ event }) => event)).toEqual(["starting", "failed"]);
+    }
+    expect(readdirSync(home)).toEqual([]);
   });
 
   test("a caller that ignores SIGCHLD and SIGPIPE gets the status, and the program finds them so", async () => {
