@@ -6,7 +6,7 @@
 
 #define STEP "load-node"
 #define NEEDED_FILES 24
-#define NEEDED_FILES_HINT "raise it to at least 32: ulimit -n, RLIMIT_NOFILE; each bridge takes one more"
+#define NEEDED_FILES_HINT "raise it to at least 64: ulimit -n, RLIMIT_NOFILE; each bridge takes one more"
 #define NEEDED_FILE_BYTES (8UL << 20)
 /* Below these Node ends with a stack trace, or never: it reserves addresses, and its heap is data, getrlimit(2). */
 #define NEEDED_ADDRESS_BYTES (1280UL << 20)

@@ -10,7 +10,14 @@ import { buildId } from "../base/build.ts";
 import { explainFailure } from "../inside/step-failure.ts";
 import { emptyRequest } from "../landlock/request.ts";
 import { chooseRuleset } from "../landlock/ruleset.ts";
-import { type ArgumentStep, execPlan, type ProcessStep, signalMask, stepTypes } from "../plan/exec-plan.ts";
+import {
+  type ArgumentStep,
+  type ExecPlan,
+  execPlan,
+  type ProcessStep,
+  signalMask,
+  stepTypes,
+} from "../plan/exec-plan.ts";
 import { encodeExecPlan } from "../plan/exec-plan-bytes.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
@@ -99,10 +106,10 @@ export class Sandbox {
   }
 
   /**
-   * The child becomes bubblewrap, with all that it was given: that is sent before this answers. Settles when it has. Throws
-   * FENCE_BWRAP when it cannot.
+   * The child becomes bubblewrap, with all that it was given. Throws FENCE_EXEC_PLAN at once when that cannot be sent. Settles
+   * when it has; rejects with FENCE_BWRAP when it cannot.
    */
-  async start({ path, argv: [name, ...words] }: SandboxMaker): Promise<void> {
+  start({ path, argv: [name, ...words] }: SandboxMaker): Promise<void> {
     const argument = (value: string): ArgumentStep => ({ kind: "arg", value });
     const process: readonly ProcessStep[] = [
       { kind: "stream", from: this.#messagesFd, to: standardError },
@@ -121,10 +128,14 @@ export class Sandbox {
       .program({ kind: "exec", path });
     this.#waiting.start(encodeExecPlan(steps), -1);
     this.#closeOwn();
+    return this.#started(steps, path);
+  }
+
+  async #started(plan: ExecPlan, path: string): Promise<void> {
     const failure = await this.#waiting.started();
     if (failure === null) return;
     if (failure.type !== stepTypes.exec)
-      throw explainFailure(failure, { plan: steps, directory: ".", programPath: path }, noLandlock);
+      throw explainFailure(failure, { plan, directory: ".", programPath: path }, noLandlock);
     throw systemError("FENCE_BWRAP", `cannot execute ${path}`, "execve", failure.result, {
       step,
       path,

@@ -93,6 +93,20 @@ describe.for(Object.keys(uses))("%s", (name) => {
   });
 });
 
+describe("a start that cannot be sent", () => {
+  test("fails at once, before anything that counts on it, and leaves nothing open", () => {
+    const fake = failingAddon();
+    const start = () => {
+      throw new FenceError("FENCE_EXEC_PLAN", "cannot send to the waiting process", {});
+    };
+    const sandbox = new Sandbox(fake.addon, { ...waiting, start } as unknown as WaitingProcess, { descriptor: 2 });
+    sandbox.giveBytes(Buffer.from("bytes"), "a test");
+    expect(() => sandbox.start({ path: "/usr/bin/bwrap", argv: ["bwrap"] })).toThrow("cannot send");
+    sandbox.close();
+    expect([fake.open.size, fake.watches.size]).toEqual([0, 0]);
+  });
+});
+
 describe("the check of mounts", () => {
   /** It opens the reading end of its gate again, for which it needs a real one: that alone is left out here. */
   test("whichever call fails until it opens its pipe again, leaves nothing open", () => {
