@@ -8,6 +8,7 @@
 import { EPOLL_CTL_ADD, EPOLLERR, EPOLLOUT } from "../bridge/epoll.ts";
 import type { Addon } from "../sys/addon.ts";
 import { systemError } from "../sys/errno.ts";
+import { holdersOf } from "../sys/holders.ts";
 
 const step = "check-mounts";
 /** The kernel rounds it up to a page, fcntl(2). */
@@ -54,6 +55,11 @@ export class Gate {
   get isHeld(): boolean {
     const pair = new Int32Array(2);
     return this.#addon.epollWait(this.#epoll, pair) <= 0 || !hasNoReader(pair);
+  }
+
+  /** Those who wait, or will: they have not come to it yet. */
+  get holders(): readonly number[] {
+    return holdersOf(this.#fd);
   }
 
   /** Whoever waits goes on. */

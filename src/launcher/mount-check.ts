@@ -17,6 +17,9 @@ import type { Reading } from "./reading.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const step = "check-mounts";
+/** For who was killed to be gone. */
+const pauseMs = 5;
+const mostLooks = 400;
 
 /** Made before bubblewrap starts: what it inherits is given to it here. */
 export class MountCheck {
@@ -27,7 +30,6 @@ export class MountCheck {
   readonly #info: Reading;
   /** The process that is to become the sandbox's first. */
   readonly #firstProcess: Promise<number>;
-  #pid: number | null = null;
 
   /** Throws FENCE_LAUNCH. */
   constructor(addon: Addon, sandbox: Pick<Sandbox, "pipe" | "giveAway">) {
@@ -37,9 +39,7 @@ export class MountCheck {
     this.#firstProcess = new Promise((resolve) => {
       this.#info.lines = (line) => {
         const [, pid] = /"child-pid": (\d+)/.exec(line) ?? [];
-        if (pid === undefined) return;
-        this.#pid = Number(pid);
-        resolve(this.#pid);
+        if (pid !== undefined) resolve(Number(pid));
       };
     });
     const gate = openPipe(addon);
@@ -69,7 +69,7 @@ export class MountCheck {
   async pass(mounts: readonly PlannedMount[], ended: Promise<unknown>): Promise<void> {
     try {
       const first = await Promise.race([this.#gate.reached(), ended.then(() => "ended" as const)]);
-      if (first === "ended") this.#endOrphan();
+      if (first === "ended") await this.#endOrphans();
       if (first !== true) return;
       void this.#info.whole(); // so that Node waits for it
       const pid = await this.#firstProcess;
@@ -91,9 +91,23 @@ export class MountCheck {
     this.#info.close();
   }
 
-  /** bubblewrap binds its child to itself only when its work is done: killed before, it leaves it behind. */
-  #endOrphan(): void {
-    if (this.#pid !== null && this.#gate.isHeld) process.kill(this.#pid, "SIGKILL");
+  /**
+   * bubblewrap binds its child to itself only when its work is done: killed before, it leaves it behind, which nobody has told
+   * the number of yet. Each of them holds the gate, and can make no other process once it is killed.
+   */
+  async #endOrphans(): Promise<void> {
+    for (let looks = 0; looks < mostLooks && this.#gate.isHeld; looks++) {
+      for (const pid of this.#gate.holders) kill(pid);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it is gone, or it is a bubblewrap of root's, which ends with its child
   }
 }
 

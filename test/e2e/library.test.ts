@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { homeFolder } from "../kit/launched.ts";
 import { createSandbox, FenceError, failureOf, sandboxOf } from "../kit/library.ts";
@@ -15,6 +16,21 @@ import { workplace } from "../kit/workplace.ts";
 beforeEach(requires("bwrap"));
 
 const shell = (script: string): [string, string[]] => ["sh", ["-c", script]];
+
+test("a command that is killed while it starts leaves nothing behind that holds its pipes", async () => {
+  const sandbox = await sandboxOf();
+  const commands = Array.from({ length: 96 }, (_, i) => ({ lives: (i * 7) % 41 }));
+  const killed = async () => {
+    for (let next = commands.pop(); next !== undefined; next = commands.pop()) {
+      const command = sandbox.spawn("sleep", ["1000000"]);
+      const closed = once(command.stdout.resume(), "close");
+      await delay(next.lives);
+      command.kill("SIGKILL");
+      await Promise.all([closed, command.exit]);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, killed)); // which is enough for some to be slow
+});
 
 describe("run()", () => {
   test("gives what the program wrote, and how it ended", async () => {
