@@ -8,6 +8,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { fence, library } from "../../build/paths.ts";
 import type * as Library from "../../src/library/library.ts";
+import { outputOf } from "./children.ts";
 import { interleaved, printTable, type Table } from "./measure.ts";
 import { bareArguments } from "./planned.ts";
 import { milliseconds } from "./stopwatch.ts";
@@ -16,10 +17,11 @@ export async function measureLibrary(rounds: number): Promise<Table> {
   const { createSandbox } = (await import(library)) as typeof Library;
   await using sandbox = await createSandbox({ executable: fence });
   const bare = bareArguments();
+  const bwrap = outputOf("sh", ["-c", "command -v bwrap"]).trim(); // searched once, as the library does
   const rows = await interleaved(
     [
       { name: "a command in the library", measure: () => elapsed(() => sandbox.run("/bin/true")) },
-      { name: "bare bwrap, same mounts", measure: () => elapsed(() => ended("bwrap", bare)) },
+      { name: "bare bwrap, same mounts", measure: () => elapsed(() => ended(bwrap, bare)) },
       { name: "fence run", measure: () => milliseconds(fence, ["run", "--", "/bin/true"]) },
       {
         name: "createSandbox() and close()",
