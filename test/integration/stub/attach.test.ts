@@ -93,10 +93,10 @@ describe("fence attach", () => {
       expect(others).toEqual([first - 1]); // what leads to the front
     });
 
-    test("in several messages, as many as one may have", () => {
-      const program = planFor(["sh", "-c", "ls /proc/$$/fd | wc -l"]);
-      const { stdout, status } = attached(`accept heard give 253 ${ending}`, { plan: program });
-      expect({ status, stdout }).toEqual({ status: 0, stdout: "257\n" });
+    test("as many as one message may have", () => {
+      const { stdout, status } = attached(`accept heard give 253 ${ending}`, { plan });
+      expect(status).toBe(0);
+      expect(numbers(stdout, /memfd:plan/)).toHaveLength(253);
     });
 
     test.for([
