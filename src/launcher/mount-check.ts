@@ -5,18 +5,19 @@
  * Promises: bubblewrap goes on only when every mount is what was planned; else its sandbox is killed where it waits.
  * Source:   bwrap(1): operations are carried out in order, and --ro-bind-data reads to the end of its file; pipe(7)
  */
-import { openSync, readFileSync } from "node:fs";
-import { FenceError } from "../base/errors.ts";
+import { openSync, readFileSync, readSync } from "node:fs";
+import { bug, FenceError } from "../base/errors.ts";
 import { misplacedMount } from "../plan/mount-proof.ts";
 import type { MountStep, PlannedMount } from "../plan/mounts.ts";
 import type { Addon } from "../sys/addon.ts";
 import { nodeError, systemError } from "../sys/errno.ts";
 import { parseMounts } from "../sys/host-view.ts";
 import { Gate } from "./gate.ts";
-import type { Reading } from "./reading.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const step = "check-mounts";
+/** A process and some namespaces. */
+const infoBytes = 4096;
 /** For who was killed to be gone. */
 const pauseMs = 5;
 const mostLooks = 400;
@@ -27,21 +28,18 @@ export class MountCheck {
   readonly #gate: Gate;
   readonly #gateFd: number;
   readonly #infoFd: number;
-  readonly #info: Reading;
-  /** The process that is to become the sandbox's first. */
-  readonly #firstProcess: Promise<number>;
+  /** A pipe in which bubblewrap says which process is to become the sandbox's first, before that process runs. */
+  readonly #info: number;
+  readonly #addon: Addon;
 
   /** Throws FENCE_LAUNCH. */
-  constructor(addon: Addon, sandbox: Pick<Sandbox, "pipe" | "giveAway">) {
+  constructor(addon: Addon, sandbox: Pick<Sandbox, "giveAway">) {
     using opened = new DisposableStack(); // closes what is open when something fails
-    [this.#info, this.#infoFd] = sandbox.pipe();
-    opened.adopt(this.#info, (reading) => reading.close());
-    this.#firstProcess = new Promise((resolve) => {
-      this.#info.lines = (line) => {
-        const [, pid] = /"child-pid": (\d+)/.exec(line) ?? [];
-        if (pid !== undefined) resolve(Number(pid));
-      };
-    });
+    this.#addon = addon;
+    const info = openPipe(addon);
+    this.#info = info.read;
+    opened.defer(() => addon.closeDescriptor(info.read));
+    this.#infoFd = sandbox.giveAway(info.write);
     const gate = openPipe(addon);
     opened.defer(() => addon.closeDescriptor(gate.read));
     this.#gate = opened.adopt(new Gate(addon, gate.write), (open) => open.open());
@@ -71,8 +69,7 @@ export class MountCheck {
       const first = await Promise.race([this.#gate.reached(), ended.then(() => "ended" as const)]);
       if (first === "ended") await this.#endOrphans();
       if (first !== true) return;
-      void this.#info.whole(); // so that Node waits for it
-      const pid = await this.#firstProcess;
+      const pid = await this.#firstProcess();
       const sandbox = mountsUnlessEnded(pid);
       if (sandbox === null) return;
       const steps = mounts.map((mount) => mount.step);
@@ -88,7 +85,17 @@ export class MountCheck {
   /** A bubblewrap that waits goes on: it is dead, or all is well. */
   close(): void {
     this.#gate.open();
-    this.#info.close();
+    this.#addon.closeDescriptor(this.#info);
+  }
+
+  /** It is read when all of it is there: each piece on its way would wake this process while bubblewrap needs the processor. */
+  async #firstProcess(): Promise<number> {
+    try {
+      return processIn(this.#info);
+    } catch (error) {
+      await this.#endOrphans(); // before the gate opens
+      throw error;
+    }
   }
 
   /**
@@ -100,6 +107,22 @@ export class MountCheck {
       for (const pid of this.#gate.holders) kill(pid);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
+  }
+}
+
+function processIn(info: number): number {
+  const room = Buffer.alloc(infoBytes);
+  const length = readInfo(info, room);
+  const [, pid] = /"child-pid": (\d+)/.exec(room.toString("latin1", 0, length)) ?? [];
+  if (pid === undefined) throw bug("bubblewrap does not say which process it has made");
+  return Number(pid);
+}
+
+function readInfo(info: number, room: Buffer): number {
+  try {
+    return readSync(info, room);
+  } catch (error) {
+    throw nodeError("FENCE_LAUNCH", "cannot read what bubblewrap says of its sandbox", error, { step });
   }
 }
 
