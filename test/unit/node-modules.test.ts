@@ -27,11 +27,14 @@ function nodeModules(entry: string): ReadonlyMap<string, readonly string[]> {
   return found;
 }
 
-test.for(["main.ts", "launch.ts", "commands.ts", "set-up.ts", "relays.ts"])("%s loads no module of Node that delays its start", (entry) => {
-  const files = nodeModules(entry);
-  expect(files.size).toBeGreaterThan(5);
-  const slow = [...files].flatMap(([file, modules]) =>
-    modules.filter((name) => !cheap.includes(name)).map((name) => `${file.slice(src.length + 1)}: ${name}`),
-  );
-  expect(slow).toEqual([]);
-});
+test.for(["main.ts", "launch.ts", "commands.ts", "set-up.ts", "relays.ts"])(
+  "%s loads no module of Node that delays its start",
+  (entry) => {
+    const files = nodeModules(entry);
+    expect(files.size).toBeGreaterThan(5);
+    const slow = [...files].flatMap(([file, modules]) =>
+      modules.filter((name) => !cheap.includes(name)).map((name) => `${file.slice(src.length + 1)}: ${name}`),
+    );
+    expect(slow).toEqual([]);
+  },
+);
