@@ -2,13 +2,18 @@
  * The host as the planner of mounts sees it.
  *
  * Runs:     host.
- * Promises: reads what it is asked for and nothing else; asks the kernel once what is at a path, however often it is asked.
+ * Promises: reads what it is asked for and nothing else; asks the kernel once what is at a path, however often it is asked;
+ *           never says that nothing is there when there was no room to look: what is not seen is not protected.
  * Source:   stat(2), proc_pid_mountinfo(5)
  */
 import { closeSync, constants, openSync, readFileSync, readSync } from "node:fs";
 import type { HostEntry, HostMount, HostView, ListedEntry } from "../base/host.ts";
 import type { Addon } from "./addon.ts";
+import { nodeError, systemError } from "./errno.ts";
 
+const step = "plan-mounts";
+/** ENOMEM, ENFILE, EMFILE: they say nothing about a path. */
+const shortages: readonly (number | undefined)[] = [-12, -23, -24];
 const longestText = 4096;
 /** PATH_MAX, which no target is longer than. */
 const longestTarget = 4096;
@@ -26,7 +31,7 @@ const types: ReadonlyMap<number, HostEntry["type"]> = new Map([
   [constants.S_IFBLK, "device"],
 ]);
 
-/** A fresh one for each plan: what it has seen it does not look at again. */
+/** A fresh one for each plan: what it has seen it does not look at again. Its answers throw FENCE_MOUNTS. */
 export function hostView(addon: PathCalls): HostView {
   const facts = new BigUint64Array(4);
   const target = Buffer.alloc(longestTarget);
@@ -37,7 +42,7 @@ export function hostView(addon: PathCalls): HostView {
     list: cached((directory) => listOf(addon, directory)),
     text: cached(textOf),
     get mounts() {
-      mounts ??= parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+      mounts ??= parseMounts(mountsText());
       return mounts;
     },
   };
@@ -45,6 +50,15 @@ export function hostView(addon: PathCalls): HostView {
 
 /** node:fs has them, too, and takes several times as long. */
 type PathCalls = Pick<Addon, "pathFacts" | "linkTarget" | "presentIn" | "listDirectory">;
+
+function mountsText(): string {
+  const path = "/proc/self/mountinfo";
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw nodeError("FENCE_MOUNTS", `cannot read ${path}`, error, { step, path });
+  }
+}
 
 /** The lines of proc_pid_mountinfo(5). */
 export function parseMounts(text: string): readonly HostMount[] {
@@ -84,7 +98,7 @@ interface Answers {
 
 /** What cannot be reached is not there for the program either: it has no more rights than whoever starts fence. */
 function entryAt(addon: PathCalls, path: string, { facts, target }: Answers): HostEntry | null {
-  const mode = addon.pathFacts(path, facts);
+  const mode = looked("lstat", path, addon.pathFacts(path, facts));
   if (mode < 0) return null;
   const type = typeOf(mode);
   if (type === "symlink") return linkAt(addon, path, target);
@@ -93,20 +107,21 @@ function entryAt(addon: PathCalls, path: string, { facts, target }: Answers): Ho
 }
 
 function linkAt(addon: PathCalls, path: string, target: Buffer): HostEntry | null {
-  const length = addon.linkTarget(path, target);
+  const length = looked("readlink", path, addon.linkTarget(path, target));
   return length < 0 ? null : { type: "symlink", target: target.toString("utf8", 0, length) };
 }
 
 function presentIn(addon: PathCalls, directory: string, names: readonly string[]): readonly string[] {
   if (names.length === 0) return [];
   const found = new Uint8Array(names.length);
-  const count = addon.presentIn(directory, Buffer.from(`${names.join("\0")}\0`), found);
+  const bytes = Buffer.from(`${names.join("\0")}\0`);
+  const count = looked("open", directory, addon.presentIn(directory, bytes, found));
   return count > 0 ? names.filter((_, index) => found[index] === 1) : [];
 }
 
 function listOf(addon: PathCalls, directory: string): readonly ListedEntry[] | null {
   for (let entries = Buffer.alloc(usualListBytes); ; ) {
-    const length = addon.listDirectory(directory, entries);
+    const length = looked("open", directory, addon.listDirectory(directory, entries));
     if (length < 0) return null;
     if (length <= entries.length) return listed(entries.toString("utf8", 0, length));
     entries = Buffer.alloc(2 * length); // it may be growing
@@ -123,7 +138,7 @@ function listed(entries: string): readonly ListedEntry[] {
 }
 
 function textOf(file: string): string | null {
-  return orNull(() => {
+  return orNull(file, () => {
     const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const bytes = Buffer.alloc(longestText + 1);
@@ -140,11 +155,19 @@ function typeOf(mode: number): HostEntry["type"] {
 }
 
 /** As with entryAt(). */
-function orNull<Answer>(ask: () => Answer): Answer | null {
+function orNull<Answer>(path: string, ask: () => Answer): Answer | null {
   try {
     return ask();
   } catch (error) {
-    if (typeof (error as NodeJS.ErrnoException).syscall !== "string") throw error;
+    const { syscall, errno } = error as NodeJS.ErrnoException;
+    if (typeof syscall !== "string") throw error;
+    if (shortages.includes(errno)) throw nodeError("FENCE_MOUNTS", `cannot look at ${path}`, error, { step, path });
     return null;
   }
+}
+
+/** The result of a call that says what is at `path`, or why that cannot be reached. */
+function looked(call: string, path: string, result: number): number {
+  if (!shortages.includes(result)) return result;
+  throw systemError("FENCE_MOUNTS", `cannot look at ${path}`, call, result, { step, path });
 }

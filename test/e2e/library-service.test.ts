@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { run } from "../../build/run.ts";
 import type { RunRequest, ServiceEvent } from "../../src/base/service-protocol.ts";
 import { fenceBuildId } from "../kit/build-id.ts";
 import { homeFolder } from "../kit/launched.ts";
@@ -256,4 +259,21 @@ test("without a library fence service says what it is for", async () => {
   const { status, stderr } = await ended;
   expect(status).toBe(125);
   expect(stderr).toContain("fence service is started by the library alone");
+});
+
+test("a command that was planned while no more files could be opened has all of its mounts", async () => {
+  const service = new RawService();
+  const home = homeFolder();
+  writeFileSync(join(home, ".bashrc"), "");
+  const opened = await service.open({ directory: home, settings: { given: { filesystem: { allowWrite: ["."] } } } });
+  const limit = (files: number) => run("prlimit", ["--pid", String(opened.pid), `--nofile=${files}:4096`]);
+  limit(3);
+  const other = "0000000b-00000000";
+  service.tell(runRequest(id, "sh", "-c", "echo >> .bashrc"));
+  for (const request of [runRequest(other, "true"), { request: "ended", id: other }]) service.tell(request);
+  expect(await service.next()).toMatchObject({ event: "ended", id: other }); // the first one is planned then
+  limit(4096);
+  const { status, stderr } = await outcome(attach(opened, id));
+  expect(stderr).toMatch(/bashrc: Read-only file system/);
+  expect(status).not.toBe(0);
 });

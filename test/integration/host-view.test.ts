@@ -3,7 +3,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import addon from "landlock-napi/addon";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
+import { run } from "../../build/run.ts";
 import { hostView, parseMounts } from "../../src/sys/host-view.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "view-"));
@@ -72,4 +73,44 @@ test("knows the mounts, with spaces in their names", () => {
   expect(hostView(addon).mounts.some(({ point }) => point === "/")).toBe(true);
   const line = "36 35 98:0 /mnt\\0401 /mnt\\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n";
   expect(parseMounts(line)).toEqual([{ device: "98:0", root: "/mnt 1", point: "/mnt 2", type: "ext3" }]);
+});
+
+describe("where no more files can be opened, or memory ran out, nothing is said to be absent", () => {
+  test.for([-12, -23, -24])("by the addon's calls (%i)", (errno) => {
+    const view = hostView({
+      pathFacts: () => errno,
+      linkTarget: () => errno,
+      presentIn: () => errno,
+      listDirectory: () => errno,
+    });
+    for (const ask of [() => view.entry(folder), () => view.present(folder, ["any"]), () => view.list(folder)])
+      expect(ask).toThrow(expect.objectContaining({ code: "FENCE_MOUNTS", message: expect.stringContaining(folder) }));
+  });
+
+  test("of a symlink that was there", () => {
+    const view = hostView({
+      pathFacts: () => 0o120777,
+      linkTarget: () => -12,
+      presentIn: () => 0,
+      listDirectory: () => 0,
+    });
+    expect(() => view.entry(folder)).toThrow(`cannot look at ${folder}: readlink: ENOMEM`);
+  });
+
+  test("by the others, and by the kernel", () => {
+    const asked = `import addon from "landlock-napi/addon";
+      import { hostView } from "./src/sys/host-view.ts";
+      import { openSync } from "node:fs";
+      const view = hostView(addon);
+      const asks = ["list", "text", "mounts"].map((name) => () => (name === "mounts" ? view.mounts : view[name]("/")));
+      asks.push(() => view.present("/", ["proc"]));
+      const said = () => asks.map((ask) => { try { ask(); return "answered"; } catch ({ code, message }) { return code + message; } });
+      hostView(addon).mounts; // what is loaded on demand is there
+      const errors = [];
+      try { for (;;) openSync("/dev/null"); } catch {}
+      console.log(JSON.stringify(said()));`;
+    const program = ["--input-type=module", "--eval", asked];
+    const words = JSON.parse(run("prlimit", ["--nofile=128:128", process.execPath, ...program]));
+    for (const word of words) expect(word).toMatch(/^FENCE_MOUNTScannot (look at|read) .*: open: EMFILE/);
+  });
 });

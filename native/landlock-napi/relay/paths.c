@@ -70,7 +70,10 @@ static napi_value link_target_call(napi_env env, napi_callback_info info)
 	return glue_number(env, or_errno(readlink(path, target, length)));
 }
 
-/* Sets found[i] for each of @count names, one behind another, that is in @directory. Returns how many are, or -errno. */
+/*
+ * Sets found[i] for each of @count names, one behind another, that is in @directory. Returns how many are, or -errno: when memory
+ * ran out nobody knows.
+ */
 static int64_t present_in(const char *directory, const char *name, uint8_t *found, size_t count)
 {
 	int place = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -78,11 +81,11 @@ static int64_t present_in(const char *directory, const char *name, uint8_t *foun
 
 	if (place == -1)
 		return -errno;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && present >= 0; i++) {
 		struct stat stat;
 
 		found[i] = fstatat(place, name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
-		present += found[i];
+		present = found[i] == 0 && errno == ENOMEM ? -ENOMEM : present + found[i];
 		name += strlen(name) + 1;
 	}
 	(void)close(place); /* nothing was written */
