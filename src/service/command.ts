@@ -5,7 +5,7 @@
  * Promises: whatever happens the library gets one last word about the command, and nothing of it stays open here.
  * Source:   docs/library.md
  */
-import { asFenceError, type FenceError } from "../base/errors.ts";
+import { asFenceError, bug, type FenceError } from "../base/errors.ts";
 import { errorRecord, type ServiceEvent } from "../base/service-protocol.ts";
 import { type DecidedLaunch, runDecided, told } from "../launcher/launch.ts";
 import type { LaunchContext, LaunchMessages } from "../launcher/start.ts";
@@ -36,7 +36,10 @@ export class Command {
       messages,
       environment: () => announced.request.environment ?? configuration.environment,
     };
-    this.ended = launched(context, () => runOne(context, configuration, announced, tell)).then((failure) => {
+    this.ended = launched(context, async () => {
+      await messages.awaitFront();
+      await runOne(context, configuration, announced, tell);
+    }).then((failure) => {
       if (failure !== null) waiting.exit(failure.exitStatus);
       messages.close();
       waiting.close();
@@ -68,10 +71,7 @@ async function launched(context: LaunchContext, run: () => Promise<void>): Promi
     failure = error;
   };
   try {
-    await told(context, { failed, ended: () => {} }, async () => {
-      await context.waiting.awaitFront();
-      await run();
-    });
+    await told(context, { failed, ended: () => {} }, run);
   } catch (error) {
     failure ??= asFenceError(error);
   }
@@ -114,9 +114,13 @@ class CommandMessages implements LaunchMessages {
     this.#notice = notice;
   }
 
-  /** Asked for when the process that waits is the front's child, which gives its own up. */
+  /** The front's child gives its own standard error up. */
+  async awaitFront(): Promise<void> {
+    this.#error = await this.#waiting.awaitFront(standardError, "standard error");
+  }
+
   get descriptor(): number {
-    this.#error ??= this.#waiting.takeDescriptor(standardError, "standard error");
+    if (this.#error === null) throw bug("standard error is asked for before the front has answered");
     return this.#error;
   }
 

@@ -133,10 +133,14 @@ export class WaitingProcess {
 
   /** A descriptor that the caller meant for fence: P0 gives it up, so that the program does not inherit it. */
   takeDescriptor(descriptor: number, where: string): number {
-    const step = "take-descriptor";
-    const tried = `cannot take descriptor ${descriptor} of ${where}`;
     if (this.#hasAskedFront) this.referToFront(); // whose answer comes first
     this.#send("take", { value: descriptor });
+    return this.#taken(descriptor, where);
+  }
+
+  #taken(descriptor: number, where: string): number {
+    const step = "take-descriptor";
+    const tried = `cannot take descriptor ${descriptor} of ${where}`;
     const answer = this.#answer("take");
     const { error, descriptor: received } = answer;
     if (error === 0 && received >= 0) return received;
@@ -186,14 +190,18 @@ export class WaitingProcess {
   }
 
   /**
-   * The same for a front that stays behind by itself, as `fence attach` does, before referToFront() answers it: nobody waits in here
-   * for that process, since its user may have stopped it. The one that goes on in its place is known to nobody yet.
+   * The same for a front that stays behind by itself, as `fence attach` does, before referToFront() answers it; and its child gives
+   * this descriptor up: nobody waits in here for those processes, since their user may have stopped them. The one that goes on in
+   * its place is known to nobody yet.
    */
-  async awaitFront(): Promise<void> {
+  async awaitFront(descriptor: number, where: string): Promise<number> {
     this.#hasReaper = true;
     this.#hasAskedFront = true;
+    this.#send("take", { value: descriptor });
     await this.#readable();
     this.referToFront();
+    await this.#readable();
+    return this.#taken(descriptor, where);
   }
 
   #sendRefer(reaper: Reaper | { readonly place: "front" }): void {
@@ -311,10 +319,12 @@ export class WaitingProcess {
     const epoll = this.#addon.epollCreate();
     const added = epoll < 0 ? epoll : this.#addon.epollControl(epoll, EPOLL_CTL_ADD, this.#socket, EPOLLIN, 0);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const watch = added < 0 ? added : this.#addon.watch(epoll, resolve, true);
+    const isNow = added === 0 && this.#addon.epollWait(epoll, new Int32Array(2)) > 0;
+    if (isNow) resolve();
+    const watch = added < 0 || isNow ? added : this.#addon.watch(epoll, resolve, true);
     const heard = watch < 0 ? Promise.reject(cannotWatch(watch)) : promise;
     return heard.finally(() => {
-      if (watch >= 0) this.#addon.unwatch(watch);
+      if (watch > 0) this.#addon.unwatch(watch);
       if (epoll >= 0) this.#addon.closeDescriptor(epoll);
     });
   }

@@ -1,14 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { openSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
+import addon from "landlock-napi/addon";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { run } from "../../build/run.ts";
 import type { RunRequest, ServiceEvent } from "../../src/base/service-protocol.ts";
+import { encodeAddress } from "../../src/bridge/sockaddr.ts";
+import { messagePair, protocol, receiveMessage, sendMessage } from "../../src/sys/protocol.ts";
 import { fenceBuildId } from "../kit/build-id.ts";
 import { homeFolder } from "../kit/launched.ts";
 import { requires } from "../kit/requires.ts";
@@ -105,6 +108,22 @@ async function outcome(child: ChildProcess) {
 }
 
 const id = "0000000a-ffffffff";
+
+/** What stands for a front that has forked, and says that alone. Answers its end of `setup`. */
+function forkedFront({ socket: path }: Opened): number {
+  const [setup, life, someFile] = [messagePair(addon), messagePair(addon), openSync("/dev/null", "r")];
+  const connection = addon.packetSocket();
+  if (typeof setup === "number" || typeof life === "number") throw new Error(`socketpair: ${setup} ${life}`);
+  onTestFinished(() => {
+    for (const fd of [...setup, ...life, someFile, connection]) addon.closeDescriptor(fd);
+  });
+  expect(addon.connect(connection, encodeAddress({ kind: "unix", path }))).toBe(0);
+  const ends = [setup[1], life[1]] as const;
+  expect(sendMessage(addon, connection, "attach", { value: 0x0a, index: 0xffffffff, descriptors: ends })).toBe(0);
+  const payload = Buffer.alloc(protocol.signalsBytes);
+  expect(sendMessage(addon, setup[0], "taken", { value: 8, index: 7, descriptors: [someFile], payload })).toBe(0);
+  return setup[0];
+}
 
 test("a process may come before the word of its command", async () => {
   const service = new RawService();
@@ -259,6 +278,17 @@ test("without a library fence service says what it is for", async () => {
   const { status, stderr } = await ended;
   expect(status).toBe(125);
   expect(stderr).toContain("fence service is started by the library alone");
+});
+
+test("a command whose process is stopped after it has forked keeps no other one from its launch", async () => {
+  const service = new RawService();
+  const opened = await service.open();
+  service.tell(runRequest(id, "true"));
+  const setup = forkedFront(opened);
+  expect(receiveMessage(addon, setup)).toMatchObject({ kind: protocol.kinds.take }); // and nobody answers
+  const other = "0000000b-00000000";
+  service.tell(runRequest(other, "echo", "now"));
+  expect(await outcome(attach(opened, other))).toEqual({ status: 0, stdout: "now\n", stderr: "" });
 });
 
 test("a command that was planned while no more files could be opened has all of its mounts", async () => {
