@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { copyFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import fc from "fast-check";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { explainExec } from "../../../src/inside/program.ts";
@@ -242,11 +243,10 @@ describe("a sandbox", () => {
       child.stdin?.end();
       if (child.exitCode === null) await once(child, "exit");
     });
-    const info: Buffer[] = [];
-    (child.stdio[3] as Readable).on("data", (part: Buffer) => info.push(part));
+    const info = text(child.stdio[3] as Readable);
     child.stdin?.write("ready");
     await once(child.stdout as Readable, "data");
-    return `/proc/${JSON.parse(Buffer.concat(info).toString())["child-pid"]}/root`;
+    return `/proc/${JSON.parse(await info)["child-pid"]}/root`;
   }
 
   test("is looked at from outside as it is inside", async () => {
