@@ -7,6 +7,7 @@
  */
 import { openSync, readFileSync, readSync } from "node:fs";
 import { bug, FenceError } from "../base/errors.ts";
+import type { HostMount } from "../base/host.ts";
 import { misplacedMount } from "../plan/mount-proof.ts";
 import type { MountStep, PlannedMount } from "../plan/mounts.ts";
 import type { Addon } from "../sys/addon.ts";
@@ -70,13 +71,12 @@ export class MountCheck {
       if (first === "ended") await this.#endOrphans();
       if (first !== true) return;
       const pid = await this.#firstProcess();
-      const sandbox = mountsUnlessEnded(pid);
-      if (sandbox === null) return;
-      const steps = mounts.map((mount) => mount.step);
-      const wrong = misplacedMount({ steps, sandbox, host: mountsOf("self") });
-      if (wrong === null) return;
-      process.kill(pid, "SIGKILL"); // before the gate opens
-      throw replaced(wrong);
+      try {
+        refuseMisplaced(mounts, pid);
+      } catch (error) {
+        kill(pid); // before the gate opens
+        throw error;
+      }
     } finally {
       this.#gate.open();
     }
@@ -134,20 +134,25 @@ function kill(pid: number): void {
   }
 }
 
-function mountsOf(pid: number | "self") {
-  return parseMounts(readFileSync(`/proc/${pid}/mountinfo`, "utf8"));
+function refuseMisplaced(mounts: readonly PlannedMount[], pid: number): void {
+  const sandbox = mountsOf(pid);
+  if (sandbox === null) return; // it has ended
+  const host = mountsOf("self") ?? [];
+  const wrong = misplacedMount({ steps: mounts.map((mount) => mount.step), sandbox, host });
+  if (wrong !== null) throw replaced(wrong);
 }
 
 /** What the kernel says of a process that has ended, or ends. */
 const endedCodes: readonly unknown[] = ["EINVAL", "ENOENT", "ESRCH"];
 
-function mountsUnlessEnded(pid: number) {
+/** null: there is no such process any more. */
+function mountsOf(pid: number | "self"): readonly HostMount[] | null {
   try {
-    return mountsOf(pid);
+    return parseMounts(readFileSync(`/proc/${pid}/mountinfo`, "utf8"));
   } catch (error) {
-    if (endedCodes.includes((error as NodeJS.ErrnoException).code)) return null;
-    process.kill(pid, "SIGKILL");
-    throw nodeError("FENCE_LAUNCH", "cannot look at what is mounted in the sandbox", error, { step });
+    if (pid !== "self" && endedCodes.includes((error as NodeJS.ErrnoException).code)) return null;
+    const whose = pid === "self" ? "on the host" : "in the sandbox";
+    throw nodeError("FENCE_LAUNCH", `cannot look at what is mounted ${whose}`, error, { step });
   }
 }
 

@@ -1,10 +1,12 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { homeFolder, launched, users } from "../kit/launched.ts";
 import { requires } from "../kit/requires.ts";
+import { fence } from "../kit/sandbox.ts";
 
-beforeEach(requires("bwrap", "unprivileged bwrap", "setpriv"));
+beforeEach(requires("bwrap", "unprivileged bwrap", "setpriv", "strace"));
 
 /** A bubblewrap before which another process does something: what is planned by then is not there any more. */
 function bwrapAfter(script: string): string {
@@ -52,4 +54,13 @@ test("a bubblewrap that the program could have made is not started, whatever the
     expect({ status, stdout }).toEqual({ status: 125, stdout: "" });
     expect(stderr).toContain(`${join(bin, "bwrap")} is where the program may write, so it is not started`);
   }
+});
+
+test("nothing starts when what is mounted cannot be looked at, and why is said", async () => {
+  const home = homeFolder();
+  const inject = ["-f", "-qq", "-o", "/dev/null", "-P", "/proc/self/mountinfo", "-e", "inject=openat:error=EMFILE"];
+  const run = spawnSync("strace", [...inject, fence, "run", "--", "echo", "started"], { cwd: home, encoding: "utf8" });
+  expect([run.status, run.stdout]).toEqual([125, ""]);
+  expect(run.stderr).toContain("fence: cannot look at what is mounted on the host: open: EMFILE");
+  expect(run.stderr).toContain("FENCE_LAUNCH");
 });
