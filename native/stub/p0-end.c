@@ -105,7 +105,8 @@ int p0_hear(const struct own *own, struct delivery *delivery, void *payload, siz
 		return -1;
 	if (result == -EPROTO)
 		p0_end_of_message(own, "bad message from");
-	if (result < 0 && becomes_sandbox(own) && !own->is_refused) {
+	/* Where one message found no room the next may find none, either. */
+	if (result < 0 && becomes_sandbox(own) && (!own->is_refused || result == -EMFILE)) {
 		delivery->message = (struct message){ .kind = MESSAGE_GIVE, .error = (uint32_t)-result };
 		return 0;
 	}

@@ -28,7 +28,7 @@ _Noreturn void p0_end_of_word(const struct own *own);
 void p0_end_unless_heard(const struct own *own, long result);
 /*
  * Waits for the set-up's next word, with at most @size bytes of payload. Returns 0, or -1 when the set-up process has ended. What
- * becomes the sandbox and cannot hear it once takes it for a GIVE with that error.
+ * becomes the sandbox and cannot hear it once, or has no room for what comes with it, takes it for a GIVE with that error.
  */
 int p0_hear(const struct own *own, struct delivery *delivery, void *payload, size_t size);
 

@@ -106,6 +106,7 @@ describe("fence attach", () => {
       ["with a number past the limit", "give-at 40", "ulimit -n 32;", "error 24 of call 0"],
       ["fewer than was said", "give-fewer 3", "", "error 24 of call 7"],
       ["more than there is room for", "give 40", "ulimit -n 32;", "error 24 of call 7"],
+      ["more than that, in several messages", "give 40 give 40", "ulimit -n 32;", "error 24 of call 7"],
     ])("or says why not, and starts nothing: %s", ([, words, arranged, says]) => {
       const { status, stdout, stderr, heard } = attached(`accept heard ${words} ${refusing}`, {
         plan,
