@@ -53,13 +53,14 @@ export class Gate {
 
   /** Somebody may still read. */
   get isHeld(): boolean {
+    if (this.#isOpen) return false; // and its descriptors may be others by now
     const pair = new Int32Array(2);
     return this.#addon.epollWait(this.#epoll, pair) <= 0 || !hasNoReader(pair);
   }
 
   /** Those who wait, or will: they have not come to it yet. */
   get holders(): readonly number[] {
-    return holdersOf(this.#fd);
+    return this.#isOpen ? [] : holdersOf(this.#fd);
   }
 
   /** Whoever waits goes on. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { FenceError } from "../../../src/base/errors.ts";
 import { hostPath } from "../../../src/base/paths.ts";
+import { Gate } from "../../../src/launcher/gate.ts";
 import { LaunchedEnds } from "../../../src/launcher/launched-ends.ts";
 import { MountCheck } from "../../../src/launcher/mount-check.ts";
 import { Sandbox } from "../../../src/launcher/sandbox.ts";
@@ -124,6 +125,16 @@ describe("the check of mounts", () => {
       expect([fake.open.size, fake.watches.size], `call ${at}: ${fake.calls}`).toEqual([0, 0]);
     }
   });
+});
+
+test("a gate that is open is held by nobody: its numbers may be those of other files", () => {
+  const fake = failingAddon();
+  const ends = new Int32Array(2);
+  fake.addon.pipe(ends);
+  const gate = new Gate(fake.addon, ends[1] ?? -1);
+  expect(gate.isHeld).toBe(true);
+  gate.open();
+  expect([gate.isHeld, gate.holders]).toEqual([false, []]);
 });
 
 describe("what the launcher cannot hear, or cannot pass on,", () => {
