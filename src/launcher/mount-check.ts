@@ -63,22 +63,29 @@ export class MountCheck {
 
   /**
    * Settles when bubblewrap may go on, or has ended: `ended` settles then, too. Throws FENCE_MOUNTS when something else was
-   * mounted.
+   * mounted, FENCE_LAUNCH when nobody can tell: the gate is still closed then, see abandon().
    */
   async pass(mounts: readonly PlannedMount[], ended: Promise<unknown>): Promise<void> {
-    try {
-      const first = await Promise.race([this.#gate.reached(), ended.then(() => "ended" as const)]);
-      if (first === "ended") await this.#endOrphans();
-      if (first !== true) return;
-      const pid = await this.#firstProcess();
+    const first = await Promise.race([this.#gate.reached(), ended.then(() => "ended" as const)]);
+    if (first === "ended") await this.#endOrphans();
+    if (first === true) {
+      const pid = processIn(this.#info);
       try {
         refuseMisplaced(mounts, pid);
       } catch (error) {
-        kill(pid); // before the gate opens
+        kill(pid);
         throw error;
       }
-    } finally {
-      this.#gate.open();
+    }
+    this.#gate.open();
+  }
+
+  /** Nothing in the sandbox is to run, after a failure: who waits at the gate is ended before close() opens it. */
+  async abandon(): Promise<void> {
+    try {
+      await this.#endOrphans();
+    } catch {
+      // Who cannot be found has no plan, or nobody left to tell that it is carried out: it does not start the program.
     }
   }
 
@@ -86,16 +93,6 @@ export class MountCheck {
   close(): void {
     this.#gate.open();
     this.#addon.closeDescriptor(this.#info);
-  }
-
-  /** It is read when all of it is there: each piece on its way would wake this process while bubblewrap needs the processor. */
-  async #firstProcess(): Promise<number> {
-    try {
-      return processIn(this.#info);
-    } catch (error) {
-      await this.#endOrphans(); // before the gate opens
-      throw error;
-    }
   }
 
   /**
@@ -110,6 +107,7 @@ export class MountCheck {
   }
 }
 
+/** It is read when all of it is there: each piece on its way would wake this process while bubblewrap needs the processor. */
 function processIn(info: number): number {
   const room = Buffer.alloc(infoBytes);
   const length = readInfo(info, room);

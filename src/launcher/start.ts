@@ -86,18 +86,23 @@ export async function startSandbox(context: LaunchContext, parts: LaunchParts): 
   ];
   const argsFd = sandbox.giveBytes(nulTerminated(args), "bubblewrap's arguments");
   const started = sandbox.start(bubblewrap(decision.bwrap.path, ["--args", String(argsFd)], inside.words));
-  started.catch(() => {}); // it is awaited below, unless something else fails before
-  // bubblewrap is at work, and waits for the check of its mounts: nobody inside runs before the rest is done.
-  prepared.close();
-  messages.leaveStdio(addon, waiting.pidfd);
-  inside.sendPlan();
-  for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
-  log.debug(`bwrap ${args.join(" ")}`);
-  log.debug(`the inside is ${inside.way}`);
-  await started;
-  inside.sent();
-  await check.pass(mounts.mounts, front.ended());
-  return { sandbox, inside };
+  try {
+    // bubblewrap is at work, and waits for the check of its mounts: nobody inside runs before the rest is done.
+    prepared.close();
+    messages.leaveStdio(addon, waiting.pidfd);
+    inside.sendPlan();
+    for (const { where, says } of [...decision.notes, ...mounts.notes]) log.debug(`${where}: ${says}`);
+    log.debug(`bwrap ${args.join(" ")}`);
+    log.debug(`the inside is ${inside.way}`);
+    await started;
+    inside.sent();
+    await check.pass(mounts.mounts, front.ended());
+    return { sandbox, inside };
+  } catch (error) {
+    await Promise.allSettled([started]); // whoever explains the error has to know what has become of bubblewrap
+    await check.abandon();
+    throw error;
+  }
 }
 
 /** What is to be done inside, as the bootstrap reads it. */
