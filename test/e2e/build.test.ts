@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { loader, loaderFolders } from "../../build/paths.ts";
+import { loader, loaderFolders, training } from "../../build/paths.ts";
 import { digest } from "../../build/step.ts";
+import { requires } from "../kit/requires.ts";
 import { host, type Json, json, run } from "../kit/sandbox.ts";
 
 /** As in build/build.ts; a list that is not the same shows as another id. */
@@ -46,6 +47,11 @@ describe("the executable that these tests try", () => {
     const searched = loaderFolders.map((folder) => `${folder}\0`).join("");
     expect(readFileSync(loader).includes(searched)).toBe(true); // the twin: this machine's loader does
     expect(readFileSync(host.fence).includes(searched)).toBe(false);
+  });
+
+  test.for(["launch", "set-up"])("holds the bytecode that the build has seen a %s call", (part, context) => {
+    requires("bwrap")(context); // without it the build cannot see any, and says so
+    expect(readFileSync(host.fence).includes(readFileSync(`${training}/${part}.cache`))).toBe(true);
   });
 
   test("says its version", async () => {
