@@ -75,7 +75,7 @@ describe("the bridge process", () => {
     const [bridge, keeper] = [sandbox.process("bridge").pid, sandbox.process("keeper").pid];
     const none = "0000000000000000";
     const stripped = { CapInh: none, CapPrm: none, CapEff: none, CapAmb: none, NoNewPrivs: "1" };
-    expect(threads(bridge).length).toBeGreaterThan(4);
+    expect(threads(bridge).length).toBeGreaterThan(2); // V8 has one besides, and a clock
     for (const thread of threads(bridge)) {
       expect(statusOf(bridge, thread)).toMatchObject({ ...stripped, Seccomp: "2" });
     }
