@@ -42,6 +42,8 @@ export async function play({ program, script, job, chat }: Scenario, start: Star
   const inShell: Chat = job === undefined ? [] : [["$ ", `${filled(job)}\n`]];
   for (const [shown, typed] of [...inShell, ...chat]) {
     await terminal.until(filled(shown));
+    // A Ctrl-Z beside `fg` itself: docs/launch.md says what it does.
+    if (typed === key.suspend) await terminal.settled();
     terminal.type(typed);
   }
   const status = await terminal.ended;

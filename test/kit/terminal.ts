@@ -7,6 +7,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { onTestFailed, onTestFinished } from "vitest";
 import { terminal } from "./probe.ts";
 
@@ -85,8 +86,30 @@ export class Terminal {
     }
   }
 
+  /** Settles when nobody under the terminal runs: all wait for it, or for each other, or are stopped. */
+  async settled(): Promise<void> {
+    while (statesUnder(this.#child.pid ?? 0).includes("R")) await new Promise(setImmediate);
+  }
+
   /** All that was shown, without carriage returns. */
   get shown(): string {
     return this.#shown.replaceAll("\r", "");
   }
+}
+
+/** As proc_pid_stat(5) has them, of all in the sessions that lead to this process's children. */
+function statesUnder(parent: number): readonly string[] {
+  const stats = readdirSync("/proc").flatMap((name) => {
+    try {
+      return /^\d+$/.test(name) ? [readFileSync(`/proc/${name}/stat`, "latin1")] : [];
+    } catch {
+      return []; // it has ended meanwhile
+    }
+  });
+  const all = stats.map((line) => {
+    const [state = "", parentPid, , session] = line.slice(line.lastIndexOf(")") + 2).split(" ");
+    return { pid: Number.parseInt(line, 10), state, parent: Number(parentPid), session: Number(session) };
+  });
+  const leaders = all.filter((each) => each.parent === parent).map(({ session }) => session);
+  return all.filter(({ session }) => leaders.includes(session)).map(({ state }) => state);
 }
