@@ -8,12 +8,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { chmodSync, chownSync, readdirSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { onTestFinished } from "vitest";
 import { kill } from "./kept-sandbox.ts";
 import { arrange, family } from "./probe.ts";
+import { allProcesses, type SeenProcess } from "./processes.ts";
 import { fence, folder, type Json } from "./sandbox.ts";
 import { testFolder } from "./test-folder.ts";
 import { confirmWay, type Way, wayOptions, ways } from "./ways.ts";
@@ -50,13 +51,6 @@ export interface LaunchOutcome {
 }
 
 export type Role = "front" | "launcher" | "bwrap" | "init" | "program";
-
-interface FoundProcess {
-  readonly pid: number;
-  readonly parent: number;
-  /** Its arguments, separated by spaces. */
-  readonly command: string;
-}
 
 /** A directory that the user may write. */
 export function homeFolder(): string {
@@ -207,9 +201,9 @@ export class Launched {
   }
 
   /** All that it has started and that runs now, itself included. */
-  processes(): readonly FoundProcess[] {
+  processes(): readonly SeenProcess[] {
     const all = allProcesses();
-    const found = new Map<number, FoundProcess>();
+    const found = new Map<number, SeenProcess>();
     const visit = (parent: number): void => {
       for (const each of all) {
         if (each.parent !== parent || found.has(each.pid)) continue;
@@ -246,9 +240,9 @@ export class Launched {
   async find(role: Role): Promise<number | undefined> {
     const front = await this.front;
     const all = this.processes();
-    const child = (parent: number | undefined, is = (_: FoundProcess) => true): number | undefined =>
+    const child = (parent: number | undefined, is = (_: SeenProcess) => true): number | undefined =>
       parent === undefined ? undefined : all.find((each) => each.parent === parent && is(each))?.pid;
-    const [bwrap, isOther] = [child(front), ({ pid }: FoundProcess) => pid !== front];
+    const [bwrap, isOther] = [child(front), ({ pid }: SeenProcess) => pid !== front];
     switch (role) {
       case "front":
         return all.some(({ pid }) => pid === front) ? front : undefined;
@@ -310,19 +304,6 @@ class Lines {
       });
     }
   }
-}
-
-function allProcesses(): readonly FoundProcess[] {
-  return readdirSync("/proc").flatMap((name) => {
-    try {
-      if (!/^\d+$/.test(name)) return [];
-      const [state, parent] = readFileSync(`/proc/${name}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
-      const command = readFileSync(`/proc/${name}/cmdline`, "latin1").replaceAll("\0", " ").trim();
-      return state === "Z" ? [] : [{ pid: Number(name), parent: Number(parent), command }];
-    } catch {
-      return []; // it has ended meanwhile
-    }
-  });
 }
 
 /** Whoever does not read its input may be gone before it is written. */

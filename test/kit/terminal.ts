@@ -7,9 +7,9 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { onTestFailed, onTestFinished } from "vitest";
 import { terminal } from "./probe.ts";
+import { allProcesses } from "./processes.ts";
 
 export const key = {
   interrupt: "\x03",
@@ -97,19 +97,9 @@ export class Terminal {
   }
 }
 
-/** As proc_pid_stat(5) has them, of all in the sessions that lead to this process's children. */
+/** The states of all in the sessions that lead to this process's children. */
 function statesUnder(parent: number): readonly string[] {
-  const stats = readdirSync("/proc").flatMap((name) => {
-    try {
-      return /^\d+$/.test(name) ? [readFileSync(`/proc/${name}/stat`, "latin1")] : [];
-    } catch {
-      return []; // it has ended meanwhile
-    }
-  });
-  const all = stats.map((line) => {
-    const [state = "", parentPid, , session] = line.slice(line.lastIndexOf(")") + 2).split(" ");
-    return { pid: Number.parseInt(line, 10), state, parent: Number(parentPid), session: Number(session) };
-  });
+  const all = allProcesses();
   const leaders = all.filter((each) => each.parent === parent).map(({ session }) => session);
   return all.filter(({ session }) => leaders.includes(session)).map(({ state }) => state);
 }
